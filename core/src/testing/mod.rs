@@ -1,0 +1,1 @@
+//! Generators, reference models and invariant checkers for the tests of other crates.

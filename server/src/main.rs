@@ -1,0 +1,2 @@
+//! Forebay: the command line.
+fn main() {}
