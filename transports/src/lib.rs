@@ -1,1 +1,18 @@
-//! The seam to the world.
+//! The seam to the world: monoio (io_uring, epoll where that is refused), compio (IOCP and io_uring) and a seeded
+//! simulator behind one contract.
+//!
+//! Everything above this crate is written against [`Engine`] and [`Conn`]; only this crate names a runtime, libc or
+//! a Windows API. What back ends do differently is said in the contract and in associated constants, so that callers
+//! need no `cfg`. `tests/conformance.rs` holds each sentence of the contract against every back end.
+
+mod addr;
+mod contract;
+
+#[cfg(target_os = "linux")]
+pub mod monoio;
+
+pub mod compio;
+pub mod sim;
+
+pub use addr::Endpoint;
+pub use contract::{BindError, Completion, Conn, Engine, EngineOptions, Listener, Peer, Written};
