@@ -1,1 +1,10 @@
-//! Forebay, the server.
+//! Forebay, the server: runs a Node.js application on every vCPU and owns its client connections.
+//!
+//! Two planes share nothing but the [`bulletin`]. The data plane ([`shard`]) is one pinned thread with one ring per
+//! vCPU: it accepts, parses, dispatches and relays, and never spawns, locks or reads a file. The control plane
+//! ([`supervisor`]) is one ordinary thread that starts, watches and replaces workers, and never touches a connection.
+
+pub mod bulletin;
+pub mod config;
+pub mod shard;
+pub mod supervisor;

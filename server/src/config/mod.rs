@@ -1,0 +1,180 @@
+//! The resolved configuration: valid by construction, made before the first socket opens.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use forebay_core::limits::Limits;
+
+/// Everything `forebay run` needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Client addresses to listen on; at least one. Default `127.0.0.1:8080`.
+    pub listen: Vec<SocketAddr>,
+    /// The back end of the data plane.
+    pub engine: EngineChoice,
+    /// How workers are fed.
+    pub transport: TransportChoice,
+    /// What a worker process runs.
+    pub launch: Launch,
+    /// The worker processes.
+    pub workers: WorkersConfig,
+    /// The data plane's threads.
+    pub shards: ShardsConfig,
+    /// Bounds of the data plane.
+    pub limits: Limits,
+    /// Headers that tell the application about its client.
+    pub forwarding: ForwardingConfig,
+    /// Where Prometheus metrics are served; a loopback address, or none.
+    pub metrics: Option<SocketAddr>,
+    /// The access log, if any.
+    pub access_log: Option<AccessLogConfig>,
+}
+
+/// A back end of the data plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineChoice {
+    /// io_uring, or epoll where that is refused. Linux; the default there.
+    Monoio,
+    /// io_uring on Linux, IOCP on Windows; the default there.
+    Compio,
+}
+
+/// How workers are fed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransportChoice {
+    /// The fastest that the application is eligible for.
+    Auto,
+    /// HTTP/1.1 on the worker's endpoint.
+    Http,
+}
+
+/// The command that a worker process runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// The program: usually node, or a shell for a `scripts.start` that is not a plain node command.
+    pub program: PathBuf,
+    /// Its arguments, the script among them.
+    pub args: Vec<OsString>,
+    /// The working directory: the application's folder.
+    pub cwd: PathBuf,
+    /// Variables added to the environment of the worker, after those of Forebay's own environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// Whether node is not `program` itself but some descendant of it, so that it must inherit the preload.
+    pub indirect: bool,
+    /// The application in a few words, for the banner: `server.js`, `npm start (next start)`, `built-in demo`.
+    pub title: String,
+}
+
+/// The worker processes.
+#[derive(Clone, Debug)]
+pub struct WorkersConfig {
+    /// How many; default one per vCPU that this process may use.
+    pub count: usize,
+    /// Whether worker i is pinned to the i-th usable vCPU. Default true.
+    pub pin: bool,
+    /// Whether workers run under `SCHED_BATCH`. Default true.
+    pub batch: bool,
+    /// Whether the preload is loaded, which moves a hard-coded `listen(3000)` to the worker's endpoint. Default true.
+    pub preload: bool,
+    /// Folder for the workers' endpoints; made with mode 0700. Default: `forebay-PID` in `$XDG_RUNTIME_DIR` or the
+    /// temporary folder.
+    pub runtime_dir: PathBuf,
+    /// Time from start to listening. Beyond: the worker is killed and counts as failed. 60 s.
+    pub start_timeout: Duration,
+    /// Time that requests in flight get when a worker, or Forebay itself, stops. 30 s.
+    pub drain_timeout: Duration,
+    /// Time that upgraded connections get when their worker is replaced. 300 s.
+    pub tunnel_drain_timeout: Duration,
+    /// Time from SIGTERM to SIGKILL. 10 s.
+    pub stop_timeout: Duration,
+    /// First delay before a worker that failed is started again; doubles with each failure in a row. 100 ms.
+    pub backoff_min: Duration,
+    /// Longest delay. 30 s.
+    pub backoff_max: Duration,
+}
+
+/// The data plane's threads.
+#[derive(Clone, Debug)]
+pub struct ShardsConfig {
+    /// How many; default one per vCPU that this process may use.
+    pub count: usize,
+    /// Whether shard i is pinned to the i-th usable vCPU. Default true.
+    pub pin: bool,
+    /// Whether shards run under `SCHED_BATCH`. Default true.
+    pub batch: bool,
+}
+
+/// Headers that tell the application about its client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardingConfig {
+    /// Add `X-Forwarded-For`, `-Proto` and `-Host`. Default true.
+    pub x_forwarded: bool,
+    /// Add `Forwarded` (RFC 7239). Default true.
+    pub forwarded: bool,
+    /// Add `X-Request-Id`. Default true.
+    pub request_id: bool,
+    /// Peers whose own forwarding headers are believed. Default none.
+    pub trusted: Vec<Network>,
+}
+
+/// An address block, as in `10.0.0.0/8`; a single address is a block of full length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its first address.
+    pub address: IpAddr,
+    /// Leading bits that count, 0 to 32 or 128.
+    pub prefix: u8,
+}
+
+impl Network {
+    /// Whether `address` is in the block. An IPv4 address in IPv6 form counts as IPv4.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(net), IpAddr::V4(ip)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
+                (net.to_bits() ^ ip.to_bits()) & mask == 0
+            }
+            (IpAddr::V6(net), IpAddr::V6(ip)) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
+                (net.to_bits() ^ ip.to_bits()) & mask == 0
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+}
+
+/// The access log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessLogConfig {
+    /// The form of a line.
+    pub format: AccessLogFormat,
+    /// The file to append to; none is standard output.
+    pub path: Option<PathBuf>,
+}
+
+/// The form of an access log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessLogFormat {
+    /// Apache's combined form, then request id, worker and duration.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_contain_what_they_should() {
+        let net = |a: &str, prefix| Network { address: a.parse().unwrap(), prefix };
+        let has = |n: Network, a: &str| n.contains(a.parse().unwrap());
+        assert!(has(net("10.0.0.0", 8), "10.255.0.1") && !has(net("10.0.0.0", 8), "11.0.0.1"));
+        assert!(has(net("0.0.0.0", 0), "1.2.3.4") && has(net("1.2.3.4", 32), "1.2.3.4"));
+        assert!(has(net("127.0.0.1", 32), "::ffff:127.0.0.1") && !has(net("::", 0), "127.0.0.1"));
+        assert!(has(net("fd00::", 8), "fd12::1") && !has(net("fd00::", 8), "fe80::1"));
+    }
+}

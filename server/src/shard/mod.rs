@@ -1,0 +1,1 @@
+//! The data plane: one pinned thread with one ring per vCPU.

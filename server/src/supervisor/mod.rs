@@ -1,0 +1,1 @@
+//! The control plane: starts, watches and replaces workers.
