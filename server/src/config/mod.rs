@@ -1,11 +1,33 @@
 //! The resolved configuration: valid by construction, made before the first socket opens.
+//!
+//! [`resolve`](resolve()) puts it together: a flag wins over the environment, that over the file, that over the default.
+//! Every setting is described once, in one table; reading, messages, `forebay check` and the README's reference
+//! come from that table. What is wrong is collected, not thrown: the operator sees all of it in one go.
+
+mod draft;
+mod error;
+mod file;
+mod front;
+mod reference;
+mod resolve;
+mod settings;
+mod units;
+mod value;
 
 use std::ffi::OsString;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use forebay_core::limits::Limits;
+
+pub use draft::AppSettings;
+pub use error::{ConfigErrors, Origin, Problem};
+pub(crate) use file::plain;
+pub use front::{FrontConfig, FrontSources, Route, resolve_front};
+pub use reference::{check_report, reference_markdown};
+pub use resolve::{Resolved, Row, Sources, resolve, usable_cpus};
 
 /// Everything `forebay run` needs to know.
 #[derive(Clone, Debug)]
@@ -30,6 +52,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// The access log, if any.
     pub access_log: Option<AccessLogConfig>,
+    /// What Forebay says about itself.
+    pub log: LogConfig,
 }
 
 /// A back end of the data plane.
@@ -146,6 +170,12 @@ impl Network {
     }
 }
 
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
 /// The access log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessLogConfig {
@@ -159,6 +189,24 @@ pub struct AccessLogConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessLogFormat {
     /// Apache's combined form, then request id, worker and duration.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What Forebay says about itself on standard error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// A level, or levels by target: `info,forebay::shard=debug`. Default `info`.
+    pub levels: String,
+    /// The form of a line. Default text.
+    pub format: LogFormat,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Short lines for people.
     Text,
     /// One JSON object a line.
     Json,
