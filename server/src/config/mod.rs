@@ -134,11 +134,15 @@ impl Network {
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(net), IpAddr::V4(ip)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
+                let mask = u32::MAX
+                    .checked_shl(32 - u32::from(self.prefix))
+                    .unwrap_or(0);
                 (net.to_bits() ^ ip.to_bits()) & mask == 0
             }
             (IpAddr::V6(net), IpAddr::V6(ip)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
+                let mask = u128::MAX
+                    .checked_shl(128 - u32::from(self.prefix))
+                    .unwrap_or(0);
                 (net.to_bits() ^ ip.to_bits()) & mask == 0
             }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
@@ -170,7 +174,10 @@ mod tests {
 
     #[test]
     fn networks_contain_what_they_should() {
-        let net = |a: &str, prefix| Network { address: a.parse().unwrap(), prefix };
+        let net = |a: &str, prefix| Network {
+            address: a.parse().unwrap(),
+            prefix,
+        };
         let has = |n: Network, a: &str| n.contains(a.parse().unwrap());
         assert!(has(net("10.0.0.0", 8), "10.255.0.1") && !has(net("10.0.0.0", 8), "11.0.0.1"));
         assert!(has(net("0.0.0.0", 0), "1.2.3.4") && has(net("1.2.3.4", 32), "1.2.3.4"));
