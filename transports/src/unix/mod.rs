@@ -1,0 +1,11 @@
+//! What the back ends share on Unix: binding, dialling, and the system calls that are made directly because they
+//! cannot block.
+
+mod bind;
+mod socket;
+mod thread;
+
+pub use bind::Bound;
+pub(crate) use bind::bind;
+pub(crate) use socket::{abort, accept, connect, finish, is_quiet, send};
+pub(crate) use thread::prepare;
