@@ -2,22 +2,16 @@
 
 use super::body::{Flavour, Run, Side};
 use super::error::Reject;
-use super::field::{FieldKind, is_critical};
 use super::token::{is_tchar, is_value_byte};
+use super::trailer::Trailer;
 
 /// Bytes of a chunk-size line without its CRLF. 256.
 pub const SIZE_LINE_BYTES_MAX: u16 = 256;
 /// Bytes of chunk extensions in one body. 16 KiB, as Go bounds them since CVE-2023-39326: extensions are paid for with
 /// work and never used.
 pub const EXTENSION_BYTES_MAX: u32 = 16 * 1024;
-/// Bytes of a trailer section. 8 KiB.
-pub const TRAILER_BYTES_MAX: u16 = 8 * 1024;
-/// Fields of a trailer section. 32.
-pub const TRAILER_FIELDS_MAX: u8 = 32;
 /// The size of a chunk in hex digits; 16 of them are 64 bits.
 const SIZE_DIGITS_MAX: u8 = 16;
-/// As much of a trailer's name as decides whether it is allowed.
-const NAME_BYTES: usize = 32;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -48,30 +42,38 @@ enum State {
     Data,
     DataCr,
     DataLf,
-    /// At the start of a line of the trailer section.
-    TrailerStart,
-    TrailerName,
-    TrailerValue,
-    TrailerLf,
-    /// The LF of the body's last, empty line.
-    EndLf,
+    /// From the start of the trailer section to the end of the body.
+    Trailer,
     Done,
+}
+
+impl State {
+    fn is_extension(self) -> bool {
+        matches!(
+            self,
+            Self::BeforeSemicolon
+                | Self::BeforeName
+                | Self::ExtensionName
+                | Self::AfterName
+                | Self::BeforeValue
+                | Self::ExtensionValue
+                | Self::Quoted
+                | Self::Escaped
+                | Self::AfterQuoted
+        )
+    }
 }
 
 /// An incremental, strict decoder of one chunked body. It holds no body data and can be copied to look ahead.
 #[derive(Clone, Copy, Debug)]
 pub struct ChunkedDecoder {
     state: State,
-    side: Side,
     digits: u8,
-    fields: u8,
-    name_len: u8,
     line_bytes: u16,
-    trailer_bytes: u16,
     extension_bytes: u32,
     /// Bytes of the current chunk that are still to come.
     left: u64,
-    name: [u8; NAME_BYTES],
+    trailer: Trailer,
 }
 
 impl ChunkedDecoder {
@@ -80,15 +82,11 @@ impl ChunkedDecoder {
     pub const fn new(side: Side) -> Self {
         Self {
             state: State::SizeStart,
-            side,
             digits: 0,
-            fields: 0,
-            name_len: 0,
             line_bytes: 0,
-            trailer_bytes: 0,
             extension_bytes: 0,
             left: 0,
-            name: [0; NAME_BYTES],
+            trailer: Trailer::new(side),
         }
     }
 
@@ -138,33 +136,15 @@ impl ChunkedDecoder {
 
     /// Whether the next byte is passed on: all but extensions, or data only.
     fn forwards(&self, byte: u8, flavour: Flavour) -> bool {
-        match (flavour, self.state) {
-            (Flavour::DataOnly, state) => state == State::Data,
-            (Flavour::Verbatim, State::Size) => byte.is_ascii_hexdigit() || byte == b'\r',
-            (Flavour::Verbatim, State::ExtensionName | State::ExtensionValue | State::AfterQuoted) => byte == b'\r',
-            (
-                Flavour::Verbatim,
-                State::BeforeSemicolon
-                | State::BeforeName
-                | State::AfterName
-                | State::BeforeValue
-                | State::Quoted
-                | State::Escaped,
-            ) => false,
-            (
-                Flavour::Verbatim,
-                State::SizeStart
-                | State::SizeLf
-                | State::Data
-                | State::DataCr
-                | State::DataLf
-                | State::TrailerStart
-                | State::TrailerName
-                | State::TrailerValue
-                | State::TrailerLf
-                | State::EndLf
-                | State::Done,
-            ) => true,
+        match flavour {
+            Flavour::DataOnly => self.state == State::Data,
+            Flavour::Verbatim if self.state == State::Size => byte.is_ascii_hexdigit() || byte == b'\r',
+            // The CR that ends a line with extensions comes in one of these states.
+            Flavour::Verbatim => {
+                !self.state.is_extension()
+                    || (byte == b'\r'
+                        && matches!(self.state, State::ExtensionName | State::ExtensionValue | State::AfterQuoted))
+            }
         }
     }
 
@@ -173,7 +153,7 @@ impl ChunkedDecoder {
         match self.state {
             State::SizeStart | State::Size => self.step_size(byte),
             State::SizeLf => {
-                let next = if self.left == 0 { State::TrailerStart } else { State::Data };
+                let next = if self.left == 0 { State::Trailer } else { State::Data };
                 self.expect(byte == b'\n', next, "A chunk-size line does not end in CRLF.")
             }
             State::DataCr => self.expect(byte == b'\r', State::DataLf, "Chunk data is not followed by CRLF."),
@@ -182,8 +162,11 @@ impl ChunkedDecoder {
                 (self.digits, self.line_bytes) = (0, 0);
                 Ok(())
             }
-            State::TrailerStart | State::TrailerName | State::TrailerValue | State::TrailerLf | State::EndLf => {
-                self.step_trailer(byte)
+            State::Trailer => {
+                if self.trailer.step(byte)? {
+                    self.state = State::Done;
+                }
+                Ok(())
             }
             State::BeforeSemicolon
             | State::BeforeName
@@ -256,61 +239,5 @@ impl ChunkedDecoder {
         self.extension_bytes += 1;
         self.state = next;
         Ok(())
-    }
-
-    fn step_trailer(&mut self, byte: u8) -> Result<(), Reject> {
-        let next = match (self.state, byte) {
-            (State::TrailerStart, b'\r') => State::EndLf,
-            (State::EndLf, b'\n') => State::Done,
-            (State::TrailerValue, b'\r') => State::TrailerLf,
-            (State::TrailerLf, b'\n') => State::TrailerStart,
-            (State::TrailerLf | State::EndLf, _) => {
-                return Err(Reject::bad("A line of the trailer section does not end in CRLF."));
-            }
-            (State::TrailerStart, _) if self.fields == TRAILER_FIELDS_MAX => {
-                return Err(Reject::bad("There are more trailer fields than this server accepts."));
-            }
-            (State::TrailerStart | State::TrailerName, byte) if is_tchar(byte) => State::TrailerName,
-            (State::TrailerName, b':') if self.refuses_name() => {
-                return Err(Reject::bad("A field is not allowed in a trailer section."));
-            }
-            (State::TrailerName, b':') => State::TrailerValue,
-            (State::TrailerValue, byte) if is_value_byte(byte) => State::TrailerValue,
-            _ => return Err(Reject::bad("A trailer field is malformed.")),
-        };
-        if self.trailer_bytes == TRAILER_BYTES_MAX && !matches!(next, State::EndLf | State::Done) {
-            return Err(Reject::bad("The trailer section is longer than this server accepts."));
-        }
-        self.trailer_bytes = self.trailer_bytes.saturating_add(1);
-        if next == State::TrailerName {
-            if self.state == State::TrailerStart {
-                self.fields += 1;
-                self.name_len = 0;
-            }
-            if let Some(slot) = self.name.get_mut(usize::from(self.name_len)) {
-                *slot = byte;
-                self.name_len += 1;
-            }
-        }
-        self.state = next;
-        Ok(())
-    }
-
-    /// Clients may not bring critical fields after the fact. An application may send what it likes, short of what
-    /// would change the message's framing or the connection.
-    fn refuses_name(&self) -> bool {
-        let name = &self.name[..usize::from(self.name_len)];
-        match self.side {
-            Side::Request => is_critical(name),
-            Side::Response => matches!(
-                FieldKind::of(name),
-                FieldKind::ContentLength
-                    | FieldKind::TransferEncoding
-                    | FieldKind::Connection
-                    | FieldKind::KeepAlive
-                    | FieldKind::ProxyConnection
-                    | FieldKind::Upgrade
-            ),
-        }
     }
 }

@@ -131,7 +131,7 @@ fn put_request_line(head: &RequestHead<'_>, out: &mut impl Sink) -> Result<(), F
 fn passes_upstream(field: &Field<'_>, facts: &RequestFacts, forwarding: Option<&Forwarding<'_>>) -> bool {
     let believed = forwarding.is_none_or(|it| it.trusted);
     match field.kind {
-        FieldKind::Other | FieldKind::ContentLength | FieldKind::Date => true,
+        FieldKind::Other | FieldKind::ContentLength | FieldKind::ContentType | FieldKind::Date => true,
         // Written elsewhere, or meant for this hop only.
         FieldKind::Host
         | FieldKind::TransferEncoding

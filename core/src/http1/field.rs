@@ -30,6 +30,8 @@ pub enum FieldKind {
     Host,
     /// `Content-Length`
     ContentLength,
+    /// `Content-Type`
+    ContentType,
     /// `Transfer-Encoding`
     TransferEncoding,
     /// `Connection`
@@ -80,6 +82,7 @@ impl FieldKind {
             (9, b'x') => (b"x-real-ip", Self::XRealIp),
             (10, b'c') => (b"connection", Self::Connection),
             (10, b'k') => (b"keep-alive", Self::KeepAlive),
+            (12, b'c') => (b"content-type", Self::ContentType),
             (12, b'x') if !has_prefix(name, b"x-f") => (b"x-request-id", Self::XRequestId),
             (14, b'c') => (b"content-length", Self::ContentLength),
             (14, b'h') => (b"http2-settings", Self::Http2Settings),

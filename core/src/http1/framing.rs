@@ -3,6 +3,7 @@
 use super::error::Reject;
 use super::field::FieldKind;
 use super::head::{RequestHead, Version};
+use super::method::MethodClass;
 use super::target::{Authority, Target};
 use super::token::{decimal, elements, is_token};
 
@@ -22,62 +23,6 @@ pub enum Framing {
     UntilClose,
     /// No messages any more, raw bytes both ways: after a 101, or a 2xx to CONNECT.
     Tunnel,
-}
-
-/// What a method means for repeating a request and for its response's body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MethodClass {
-    /// `GET`
-    Get,
-    /// `HEAD`: its response has no body
-    Head,
-    /// `OPTIONS`
-    Options,
-    /// `TRACE`: must not have a body
-    Trace,
-    /// `PUT`
-    Put,
-    /// `DELETE`
-    Delete,
-    /// `POST`
-    Post,
-    /// `PATCH`
-    Patch,
-    /// `CONNECT`
-    Connect,
-    /// Any other
-    Other,
-}
-
-impl MethodClass {
-    /// The class of a method. Methods are case-sensitive (RFC 9110 section 9.1).
-    #[must_use]
-    pub fn of(method: &[u8]) -> Self {
-        match method {
-            b"GET" => Self::Get,
-            b"HEAD" => Self::Head,
-            b"OPTIONS" => Self::Options,
-            b"TRACE" => Self::Trace,
-            b"PUT" => Self::Put,
-            b"DELETE" => Self::Delete,
-            b"POST" => Self::Post,
-            b"PATCH" => Self::Patch,
-            b"CONNECT" => Self::Connect,
-            _ => Self::Other,
-        }
-    }
-
-    /// Whether it asks for nothing but an answer (RFC 9110 section 9.2.1).
-    #[must_use]
-    pub const fn is_safe(self) -> bool {
-        matches!(self, Self::Get | Self::Head | Self::Options | Self::Trace)
-    }
-
-    /// Whether doing it twice is as good as once (RFC 9110 section 9.2.2). Methods not listed there count as not.
-    #[must_use]
-    pub const fn is_idempotent(self) -> bool {
-        self.is_safe() || matches!(self, Self::Put | Self::Delete)
-    }
 }
 
 /// Everything the server needs to know of a request after the bytes of its head are gone.
@@ -144,6 +89,7 @@ pub(super) struct Seen<'a> {
     host: Option<&'a [u8]>,
     length: Option<&'a [u8]>,
     coding: Option<&'a [u8]>,
+    content_type: Option<&'a [u8]>,
     pub(super) options: Options,
     expect_continue: bool,
     expect_other: bool,
@@ -169,6 +115,10 @@ impl<'a> Seen<'a> {
             FieldKind::ContentLength => only(&mut self.length, value, "There is more than one Content-Length field.")?,
             FieldKind::TransferEncoding => {
                 only(&mut self.coding, value, "There is more than one Transfer-Encoding field.")?;
+            }
+            // A singleton (RFC 9110 section 8.3): a filter in front and the application might each pick another one.
+            FieldKind::ContentType => {
+                only(&mut self.content_type, value, "There is more than one Content-Type field.")?
             }
             FieldKind::Connection => self.options.take(value)?,
             FieldKind::Expect if value.eq_ignore_ascii_case(b"100-continue") => self.expect_continue = true,

@@ -2,6 +2,7 @@
 
 use super::error::{BadResponse, Reject};
 use super::field::{Field, FieldKind};
+use super::method::METHODS;
 use super::target::Target;
 use super::token::{is_value_byte, trim};
 use alloc::vec::Vec;
@@ -50,45 +51,6 @@ pub struct ResponseHead<'a> {
     /// The fields.
     pub fields: Fields<'a>,
 }
-
-/// The methods node's parser knows; it breaks the connection at any other, so they end here with 501.
-pub const METHODS: &[&[u8]] = &[
-    b"GET",
-    b"POST",
-    b"PUT",
-    b"DELETE",
-    b"HEAD",
-    b"OPTIONS",
-    b"PATCH",
-    b"ACL",
-    b"BIND",
-    b"CHECKOUT",
-    b"CONNECT",
-    b"COPY",
-    b"LINK",
-    b"LOCK",
-    b"M-SEARCH",
-    b"MERGE",
-    b"MKACTIVITY",
-    b"MKCALENDAR",
-    b"MKCOL",
-    b"MOVE",
-    b"NOTIFY",
-    b"PROPFIND",
-    b"PROPPATCH",
-    b"PURGE",
-    b"QUERY",
-    b"REBIND",
-    b"REPORT",
-    b"SEARCH",
-    b"SOURCE",
-    b"SUBSCRIBE",
-    b"TRACE",
-    b"UNBIND",
-    b"UNLINK",
-    b"UNLOCK",
-    b"UNSUBSCRIBE",
-];
 
 type Slots<'h, 'a> = &'h mut [MaybeUninit<httparse::Header<'a>>];
 

@@ -65,6 +65,7 @@ fn passes_downstream(field: &Field<'_>, facts: &ResponseFacts, delivery: &Delive
         // 426 says with it what to upgrade to (RFC 9110 section 15.5.22).
         FieldKind::Upgrade => matches!(facts.status, 101 | 426),
         FieldKind::Other
+        | FieldKind::ContentType
         | FieldKind::Host
         | FieldKind::Expect
         | FieldKind::Date

@@ -3,8 +3,9 @@
 use super::body::Flavour;
 use super::error::BadResponse;
 use super::field::FieldKind;
-use super::framing::{Framing, MethodClass, RequestFacts, Seen};
+use super::framing::{Framing, RequestFacts, Seen};
 use super::head::{ResponseHead, Version};
+use super::method::MethodClass;
 use super::token::{decimal, elements, has_prefix};
 use core::time::Duration;
 
@@ -34,7 +35,7 @@ pub fn judge_response(head: &ResponseHead<'_>, request: &RequestFacts) -> Result
     let mut keep_alive_timeout = None;
     for field in &head.fields {
         // Not a response's business; how an application misuses the names does not matter.
-        if matches!(field.kind, FieldKind::Host | FieldKind::Expect | FieldKind::Te) {
+        if matches!(field.kind, FieldKind::Host | FieldKind::Expect | FieldKind::Te | FieldKind::ContentType) {
             continue;
         }
         if field.kind == FieldKind::KeepAlive {

@@ -79,6 +79,7 @@ fn refused_fields() {
         ("A[: b", 400),
         ("\u{e9}: b", 400),
         ("A: b\nC: d", 400),
+        ("Content-Type: a\r\ncontent-type: a", 400),
         ("Host: a", 400),
         ("Host: b", 400),
         ("Connection: a b", 400),
