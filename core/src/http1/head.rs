@@ -71,7 +71,10 @@ fn with_slots<'a, T>(
 }
 
 fn collect<'a>(headers: &[httparse::Header<'a>]) -> Fields<'a> {
-    headers.iter().map(|header| Field::new(header.name.as_bytes(), trim(header.value))).collect()
+    headers
+        .iter()
+        .map(|header| Field::new(header.name.as_bytes(), trim(header.value)))
+        .collect()
 }
 
 impl<'a> RequestHead<'a> {
@@ -83,15 +86,24 @@ impl<'a> RequestHead<'a> {
     /// and 1.1, 400 for anything that RFC 9112 sections 2 to 5 do not allow.
     pub fn parse(head: &'a [u8], fields_max: usize) -> Result<Self, Reject> {
         if !has_clean_lines(head) {
-            return Err(Reject::bad("The head is not made of lines that end in CRLF."));
+            return Err(Reject::bad(
+                "The head is not made of lines that end in CRLF.",
+            ));
         }
         let line = &head[..memchr::memchr(b'\r', head).unwrap_or(0)];
         let parsed = with_slots(fields_max, |slots| {
             let mut request = httparse::Request::new(&mut []);
             let status = request.parse_with_uninit_headers(head, slots)?;
-            Ok((status, request.method, request.path, request.version, collect(request.headers)))
+            Ok((
+                status,
+                request.method,
+                request.path,
+                request.version,
+                collect(request.headers),
+            ))
         });
-        let (status, method, target, version, fields) = parsed.map_err(|error| explain(error, line))?;
+        let (status, method, target, version, fields) =
+            parsed.map_err(|error| explain(error, line))?;
         let (httparse::Status::Complete(len), Some(method), Some(target), Some(minor)) =
             (status, method, target, version)
         else {
@@ -100,19 +112,34 @@ impl<'a> RequestHead<'a> {
         let (method, target) = (method.as_bytes(), target.as_bytes());
         // The parser tolerates little, but this is the place to be sure: one space, one target, one space, one version.
         if len != head.len() || line.len() != method.len() + target.len() + b"  HTTP/1.1".len() {
-            return Err(Reject::bad("The request line is not of the form METHOD SP TARGET SP VERSION."));
+            return Err(Reject::bad(
+                "The request line is not of the form METHOD SP TARGET SP VERSION.",
+            ));
         }
         if !METHODS.contains(&method) {
             return Err(Reject::with(501, "The method is not implemented."));
         }
-        let version = if minor == 1 { Version::Http11 } else { Version::Http10 };
-        Ok(Self { method, target, form: Target::parse(method, target)?, version, fields })
+        let version = if minor == 1 {
+            Version::Http11
+        } else {
+            Version::Http10
+        };
+        Ok(Self {
+            method,
+            target,
+            form: Target::parse(method, target)?,
+            version,
+            fields,
+        })
     }
 
     /// The first value of the fields of a kind.
     #[must_use]
     pub fn first(&self, kind: FieldKind) -> Option<&'a [u8]> {
-        self.fields.iter().find(|field| field.kind == kind).map(|field| field.value)
+        self.fields
+            .iter()
+            .find(|field| field.kind == kind)
+            .map(|field| field.value)
     }
 }
 
@@ -124,18 +151,29 @@ impl<'a> ResponseHead<'a> {
     pub fn parse(head: &'a [u8], fields_max: usize) -> Result<Self, BadResponse> {
         const PREFIX: usize = b"HTTP/1.1 200".len();
         if !has_clean_lines(head) {
-            return Err(BadResponse::new("The response's head is not made of lines that end in CRLF."));
+            return Err(BadResponse::new(
+                "The response's head is not made of lines that end in CRLF.",
+            ));
         }
         let line = &head[..memchr::memchr(b'\r', head).unwrap_or(0)];
         let parsed = with_slots(fields_max, |slots| {
             let mut response = httparse::Response::new(&mut []);
-            let status =
-                httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, head, slots)?;
-            Ok((status, response.code, response.version, collect(response.headers)))
+            let status = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+                &mut response,
+                head,
+                slots,
+            )?;
+            Ok((
+                status,
+                response.code,
+                response.version,
+                collect(response.headers),
+            ))
         });
         let (status, code, version, fields) =
             parsed.map_err(|_| BadResponse::new("The response's head is malformed."))?;
-        let (httparse::Status::Complete(len), Some(code), Some(minor)) = (status, code, version) else {
+        let (httparse::Status::Complete(len), Some(code), Some(minor)) = (status, code, version)
+        else {
             return Err(BadResponse::new("The response's head is not complete."));
         };
         // The reason is taken from the line itself: the parser hides phrases that are not ASCII.
@@ -147,8 +185,17 @@ impl<'a> ResponseHead<'a> {
         if len != head.len() || code < 100 {
             return Err(BadResponse::new("The response's status line is malformed."));
         }
-        let version = if minor == 1 { Version::Http11 } else { Version::Http10 };
-        Ok(Self { status: code, reason, version, fields })
+        let version = if minor == 1 {
+            Version::Http11
+        } else {
+            Version::Http10
+        };
+        Ok(Self {
+            status: code,
+            reason,
+            version,
+            fields,
+        })
     }
 }
 
@@ -162,21 +209,31 @@ fn has_clean_lines(head: &[u8]) -> bool {
 /// The answer to what the parser refused. Only here is the request line looked at a second time.
 fn explain(error: httparse::Error, line: &[u8]) -> Reject {
     match error {
-        httparse::Error::HeaderName => Reject::bad("A field name is empty or contains an invalid character."),
+        httparse::Error::HeaderName => {
+            Reject::bad("A field name is empty or contains an invalid character.")
+        }
         httparse::Error::HeaderValue => Reject::bad("A field value contains a control character."),
         httparse::Error::NewLine => Reject::bad("A line of the head does not end in CRLF."),
-        httparse::Error::TooManyHeaders => Reject::with(431, "There are more header fields than this server accepts."),
-        httparse::Error::Version if has_version_form(line) => {
-            Reject::with(505, "The HTTP version is not supported: only 1.0 and 1.1 are.")
-        }
+        httparse::Error::TooManyHeaders => Reject::with(
+            431,
+            "There are more header fields than this server accepts.",
+        ),
+        httparse::Error::Version if has_version_form(line) => Reject::with(
+            505,
+            "The HTTP version is not supported: only 1.0 and 1.1 are.",
+        ),
         httparse::Error::Version => Reject::bad("The HTTP version is malformed."),
-        httparse::Error::Status | httparse::Error::Token => Reject::bad("The request line is malformed."),
+        httparse::Error::Status | httparse::Error::Token => {
+            Reject::bad("The request line is malformed.")
+        }
     }
 }
 
 /// Whether the line has three words, the last of which is a version.
 fn has_version_form(line: &[u8]) -> bool {
-    let mut words = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+    let mut words = line
+        .split(|&byte| byte == b' ')
+        .filter(|word| !word.is_empty());
     let (_, _, version, rest) = (words.next(), words.next(), words.next(), words.next());
     let spaces = memchr::memchr_iter(b' ', line).count();
     spaces == 2
