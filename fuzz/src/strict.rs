@@ -105,8 +105,11 @@ pub fn request_head(bytes: &[u8]) -> Result<Message, String> {
     if upgrades != (connection == ["Upgrade"]) || !matches!(&connection[..], [] | ["Upgrade" | "TE"]) {
         return Err(format!("connection {connection:?}"));
     }
-    if message.all("upgrade").iter().any(|it| it.to_ascii_lowercase().contains("h2c")) {
-        return Err("h2c".into());
+    for protocol in message.all("upgrade").iter().flat_map(|it| it.split(',')) {
+        let name = protocol.trim().split('/').next().unwrap_or_default().to_ascii_lowercase();
+        if ["", "h2c", "h2", "http"].contains(&&name[..]) {
+            return Err(format!("upgrade to {protocol:?}"));
+        }
     }
     Ok(message)
 }
