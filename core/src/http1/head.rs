@@ -35,8 +35,10 @@ pub struct RequestHead<'a> {
     pub form: Target<'a>,
     /// The version in the request line.
     pub version: Version,
-    /// The fields.
+    /// The fields. Replace one with [`Field::new`] rather than altering its parts.
     pub fields: Fields<'a>,
+    /// The whole head, whose canonical lines are copied in runs.
+    pub(super) bytes: &'a [u8],
 }
 
 /// A response's head.
@@ -48,8 +50,10 @@ pub struct ResponseHead<'a> {
     pub reason: &'a [u8],
     /// The version in the status line.
     pub version: Version,
-    /// The fields.
+    /// The fields. Replace one with [`Field::new`] rather than altering its parts.
     pub fields: Fields<'a>,
+    /// The whole head, whose canonical lines are copied in runs.
+    pub(super) bytes: &'a [u8],
 }
 
 /// Room for the parser's own view of the fields.
@@ -70,16 +74,30 @@ fn spill<'a>(fields_max: usize) -> Vec<Slot<'a>> {
 /// They go where they stay: a list of fields is too large to be moved about.
 fn collect<'a>(head: &'a [u8], headers: &[httparse::Header<'a>], fields: &mut Fields<'a>) -> Option<()> {
     for header in headers {
-        let mut after = &head[offset_in(head, header.value)? + header.value.len()..];
+        let name = header.name.as_bytes();
+        let value = trim(header.value);
+        let start = offset_in(head, name)?;
+        let mut after = &head[offset_in(head, value)? + value.len()..];
+        let is_tight = after.starts_with(b"\r\n");
         while let [b' ' | b'\t', rest @ ..] = after {
             after = rest;
         }
         if !after.starts_with(b"\r\n") {
             return None;
         }
-        fields.push(Field::new(header.name.as_bytes(), trim(header.value)));
+        let mut field = Field::new(name, value);
+        let is_canonical = is_tight && head.get(start + name.len() + 2..).is_some_and(|it| is_at(it, value));
+        if is_canonical && head[start + name.len()..].starts_with(b": ") {
+            field.line_at = u32::try_from(start).unwrap_or(0);
+        }
+        fields.push(field);
     }
     Some(())
+}
+
+/// Whether `part` is where `rest` begins: the same bytes, not just equal ones.
+fn is_at(rest: &[u8], part: &[u8]) -> bool {
+    core::ptr::eq(rest.as_ptr(), part.as_ptr())
 }
 
 /// Where `part`, a slice of `whole`, starts in it.
@@ -122,7 +140,8 @@ impl<'a> RequestHead<'a> {
             return Err(Reject::with(501, "The method is not implemented."));
         }
         let version = if minor == 1 { Version::Http11 } else { Version::Http10 };
-        let mut parsed = Self { method, target, form: Target::parse(method, target)?, version, fields: Fields::new() };
+        let form = Target::parse(method, target)?;
+        let mut parsed = Self { method, target, form, version, fields: Fields::new(), bytes: head };
         collect(head, request.headers, &mut parsed.fields).ok_or(Reject::bad("A field line does not end in CRLF."))?;
         Ok(parsed)
     }
@@ -169,7 +188,7 @@ impl<'a> ResponseHead<'a> {
             return Err(BAD_LINE);
         }
         let version = if minor == 1 { Version::Http11 } else { Version::Http10 };
-        let mut parsed = Self { status: code, reason, version, fields: Fields::new() };
+        let mut parsed = Self { status: code, reason, version, fields: Fields::new(), bytes: head };
         collect(head, response.headers, &mut parsed.fields)
             .ok_or(BadResponse::new("A field line of the response does not end in CRLF."))?;
         Ok(parsed)

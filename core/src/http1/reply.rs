@@ -1,6 +1,6 @@
 //! Writes response heads for a client, and the server's own small answers.
 
-use super::encode::{Full, Nominated, Sink, put_field};
+use super::encode::{Full, Lines, Nominated, Sink};
 use super::field::{Field, FieldKind};
 use super::framing::Framing;
 use super::head::{ResponseHead, Version};
@@ -27,13 +27,15 @@ pub fn encode_response(
     out.put_all(&[b"HTTP/1.1 ", write_decimal(u64::from(head.status), &mut [0; 20]), b" ", head.reason, b"\r\n"])?;
     let drops = Nominated::of(facts.nominates, &head.fields);
     let mut dated = facts.informational || facts.status == 101;
+    let mut lines = Lines::of(head.bytes);
     for field in &head.fields {
         if !passes_downstream(field, facts, delivery) || drops.names(field) {
             continue;
         }
         dated |= field.kind == FieldKind::Date;
-        put_field(field, out)?;
+        lines.put(field, out)?;
     }
+    lines.finish(out)?;
     if let Some(date) = date.filter(|_| !dated) {
         out.put_all(&[b"Date: ", date, b"\r\n"])?;
     }
