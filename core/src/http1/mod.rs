@@ -49,6 +49,7 @@ mod method;
 mod reply;
 mod response;
 mod scan;
+mod sink;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -57,7 +58,7 @@ mod trailer;
 
 pub use body::{BodyDecoder, Flavour, Run, Side};
 pub use chunked::{ChunkedDecoder, EXTENSION_BYTES_MAX, SIZE_LINE_BYTES_MAX};
-pub use encode::{Added, Forwarding, Full, LAST_CHUNK, Sink, encode_request};
+pub use encode::{Added, Forwarding, LAST_CHUNK, encode_request};
 pub use error::{BadResponse, Reject};
 pub use field::{Field, FieldKind, is_critical};
 pub use framing::{CONNECTION_OPTIONS_MAX, Framing, RequestFacts, judge_request};
@@ -66,5 +67,6 @@ pub use method::{METHODS, MethodClass};
 pub use reply::{CONTINUE, Reply, encode_chunk_size, encode_reply, encode_response, reason_phrase};
 pub use response::{Delivery, ResponseFacts, judge_response};
 pub use scan::{HeadScanner, LEADING_LINES_MAX, Scan};
+pub use sink::{Full, Sink};
 pub use target::Target;
 pub use trailer::{TRAILER_BYTES_MAX, TRAILER_FIELDS_MAX};

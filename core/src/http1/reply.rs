@@ -1,10 +1,11 @@
 //! Writes response heads for a client, and the server's own small answers.
 
-use super::encode::{Full, Lines, Nominated, Sink};
+use super::encode::Nominated;
 use super::field::{Field, FieldKind};
 use super::framing::Framing;
 use super::head::{ResponseHead, Version};
 use super::response::{Delivery, ResponseFacts};
+use super::sink::{Full, Lines, Sink};
 use super::token::write_decimal;
 
 /// Writes a response's head for the client. Nothing is written where [`Delivery::sends_head`] is false.
