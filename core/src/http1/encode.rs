@@ -3,10 +3,9 @@
 use super::field::{Field, FieldKind, is_critical};
 use super::framing::{Framing, RequestFacts};
 use super::head::{RequestHead, Version};
+use super::sink::{Full, Lines, Sink};
 use super::target::Target;
-use super::token::{elements, is_value_byte};
-use alloc::vec::Vec;
-use core::fmt;
+use super::token::elements;
 
 /// The last chunk of a chunked body, with an empty trailer section.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -15,42 +14,6 @@ pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 const DEFAULT_HOST: &[u8] = b"localhost";
 /// Bytes of an incoming request id that is kept. 128.
 const REQUEST_ID_BYTES_MAX: usize = 128;
-
-/// Where encoded bytes go.
-pub trait Sink {
-    /// Appends all of `bytes`.
-    ///
-    /// # Errors
-    /// There is no room for all of them; how many were taken is not defined.
-    fn put(&mut self, bytes: &[u8]) -> Result<(), Full>;
-
-    /// Appends several pieces in order.
-    ///
-    /// # Errors
-    /// As [`put`](Self::put).
-    fn put_all(&mut self, parts: &[&[u8]]) -> Result<(), Full> {
-        parts.iter().try_for_each(|part| self.put(part))
-    }
-}
-
-impl Sink for Vec<u8> {
-    fn put(&mut self, bytes: &[u8]) -> Result<(), Full> {
-        self.extend_from_slice(bytes);
-        Ok(())
-    }
-}
-
-/// A [`Sink`] has no room left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full;
-
-impl fmt::Display for Full {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the buffer for a head is full")
-    }
-}
-
-impl core::error::Error for Full {}
 
 /// What the worker is told about the client.
 #[derive(Clone, Copy, Debug)]
@@ -97,11 +60,13 @@ pub fn encode_request(
     put_request_line(head, out)?;
     out.put_all(&[b"Host: ", host.unwrap_or(DEFAULT_HOST), b"\r\n"])?;
     let drops = Nominated::of(facts.nominates, &head.fields);
+    let mut lines = Lines::of(head.bytes);
     for field in &head.fields {
         if passes_upstream(field, facts, forwarding) && !drops.names(field) {
-            put_field(field, out)?;
+            lines.put(field, out)?;
         }
     }
+    lines.finish(out)?;
     if facts.body == Framing::Chunked {
         out.put(b"Transfer-Encoding: chunked\r\n")?;
     }
@@ -163,11 +128,6 @@ fn passes_upstream(
 
 fn is_request_id(value: &[u8]) -> bool {
     (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && value.iter().all(u8::is_ascii_graphic)
-}
-
-pub(super) fn put_field(field: &Field<'_>, out: &mut impl Sink) -> Result<(), Full> {
-    debug_assert!(field.value.iter().all(|&byte| is_value_byte(byte)));
-    out.put_all(&[field.name, b": ", field.value, b"\r\n"])
 }
 
 fn put_forwarding(

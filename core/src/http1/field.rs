@@ -1,6 +1,7 @@
 //! Header fields, and which of them mean something to the server.
 
 use super::token::has_prefix;
+use core::ops::Range;
 
 /// A header field as it was received, without the white space around its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,17 +12,29 @@ pub struct Field<'a> {
     pub value: &'a [u8],
     /// What the name means to the server.
     pub kind: FieldKind,
+    /// Where its line starts in the head's bytes, if the line reads exactly as it would be written anew; else 0.
+    pub(super) line_at: u32,
 }
 
 impl<'a> Field<'a> {
     /// A field, classified by its name.
     #[must_use]
     pub fn new(name: &'a [u8], value: &'a [u8]) -> Self {
+<<<<<<< HEAD
         Self {
             name,
             value,
             kind: FieldKind::of(name),
         }
+=======
+        Self { name, value, kind: FieldKind::of(name), line_at: 0 }
+    }
+
+    /// Where the field's line is in the head's bytes, if it can be taken from there.
+    pub(super) fn canonical_line(&self) -> Option<Range<usize>> {
+        let start = self.line_at as usize;
+        (start > 0).then(|| start..start + self.name.len() + self.value.len() + b": \r\n".len())
+>>>>>>> http1
     }
 }
 

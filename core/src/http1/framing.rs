@@ -193,7 +193,7 @@ impl<'a> Seen<'a> {
 }
 
 impl Options {
-    fn take(&mut self, value: &[u8]) -> Result<(), Reject> {
+    pub(super) fn take(&mut self, value: &[u8]) -> Result<(), Reject> {
         for option in elements(value).filter(|it| !it.is_empty()) {
             if !is_token(option) {
                 return Err(Reject::bad("A Connection option is not a token."));

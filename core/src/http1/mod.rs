@@ -5,6 +5,32 @@
 //! worker, [`BodyDecoder`] says which bytes of the body follow. A response goes through [`ResponseHead::parse`],
 //! [`judge_response`], [`Delivery::plan`] and [`encode_response`].
 //!
+//! ```
+//! use forebay_core::http1::*;
+//!
+//! let bytes = b"GET http://shop.example/cart HTTP/1.0\r\nConnection: keep-alive, x-hop\r\nX-Hop: 1\r\n\r\n";
+//! let mut scanner = HeadScanner::default();
+//! assert_eq!(scanner.scan(&bytes[..20], 16 * 1024)?, Scan::Incomplete);
+//! let Scan::Complete { head_len } = scanner.scan(bytes, 16 * 1024)? else { unreachable!() };
+//!
+//! let head = RequestHead::parse(&bytes[scanner.skipped()..][..head_len], 100)?;
+//! let facts = judge_request(&head)?;
+//! assert_eq!((facts.body, facts.keep_alive), (Framing::None, true));
+//!
+//! let mut upstream = Vec::new();
+//! encode_request(&head, &facts, None, &mut upstream).unwrap();
+//! assert_eq!(upstream, b"GET /cart HTTP/1.1\r\nHost: shop.example\r\n\r\n");
+//!
+//! let head = ResponseHead::parse(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 256).unwrap();
+//! let response = judge_response(&head, &facts).unwrap();
+//! let delivery = Delivery::plan(&facts, &response, true);
+//! let mut downstream = Vec::new();
+//! encode_response(&head, &response, &delivery, Some(b"Thu, 01 Jan 1970 00:00:00 GMT"), &mut downstream).unwrap();
+//! assert!(downstream.ends_with(b"\r\nConnection: close\r\n\r\n")); // 1.0 knows no chunks: data, then close
+//! let _body = BodyDecoder::new(delivery.framing, delivery.flavour, Side::Response);
+//! # Ok::<(), Reject>(())
+//! ```
+//!
 //! Invariants: any split of the input gives the same verdict and the same bytes. A head that is passed on was written
 //! by this module, never copied whole, and reads the same to any parser: one Host, one framing, CRLF, no controls.
 //! What RFC 9112 lets a recipient repair is refused. Nothing allocates up to [`FIELDS_INLINE`] fields.
@@ -23,6 +49,7 @@ mod method;
 mod reply;
 mod response;
 mod scan;
+mod sink;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -31,7 +58,7 @@ mod trailer;
 
 pub use body::{BodyDecoder, Flavour, Run, Side};
 pub use chunked::{ChunkedDecoder, EXTENSION_BYTES_MAX, SIZE_LINE_BYTES_MAX};
-pub use encode::{Added, Forwarding, Full, LAST_CHUNK, Sink, encode_request};
+pub use encode::{Added, Forwarding, LAST_CHUNK, encode_request};
 pub use error::{BadResponse, Reject};
 pub use field::{Field, FieldKind, is_critical};
 pub use framing::{CONNECTION_OPTIONS_MAX, Framing, RequestFacts, judge_request};
@@ -40,5 +67,6 @@ pub use method::{METHODS, MethodClass};
 pub use reply::{CONTINUE, Reply, encode_chunk_size, encode_reply, encode_response, reason_phrase};
 pub use response::{Delivery, ResponseFacts, judge_response};
 pub use scan::{HeadScanner, LEADING_LINES_MAX, Scan};
+pub use sink::{Full, Sink};
 pub use target::Target;
 pub use trailer::{TRAILER_BYTES_MAX, TRAILER_FIELDS_MAX};

@@ -1,10 +1,11 @@
 //! Writes response heads for a client, and the server's own small answers.
 
-use super::encode::{Full, Nominated, Sink, put_field};
+use super::encode::Nominated;
 use super::field::{Field, FieldKind};
 use super::framing::Framing;
 use super::head::{ResponseHead, Version};
 use super::response::{Delivery, ResponseFacts};
+use super::sink::{Full, Lines, Sink};
 use super::token::write_decimal;
 
 /// Writes a response's head for the client. Nothing is written where [`Delivery::sends_head`] is false.
@@ -33,13 +34,15 @@ pub fn encode_response(
     ])?;
     let drops = Nominated::of(facts.nominates, &head.fields);
     let mut dated = facts.informational || facts.status == 101;
+    let mut lines = Lines::of(head.bytes);
     for field in &head.fields {
         if !passes_downstream(field, facts, delivery) || drops.names(field) {
             continue;
         }
         dated |= field.kind == FieldKind::Date;
-        put_field(field, out)?;
+        lines.put(field, out)?;
     }
+    lines.finish(out)?;
     if let Some(date) = date.filter(|_| !dated) {
         out.put_all(&[b"Date: ", date, b"\r\n"])?;
     }

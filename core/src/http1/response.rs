@@ -47,6 +47,11 @@ pub fn judge_response(
         if field.kind == FieldKind::KeepAlive {
             keep_alive_timeout = timeout(field.value).or(keep_alive_timeout);
         }
+        // Between the worker and this server nothing depends on it but reuse: what cannot be read means none.
+        if field.kind == FieldKind::Connection {
+            seen.options.close |= seen.options.take(field.value).is_err();
+            continue;
+        }
         seen.take(field.kind, field.value)?;
     }
     let declared = seen.framing(head.version)?;

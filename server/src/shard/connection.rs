@@ -14,12 +14,12 @@ use forebay_core::buf::{Chunk, ChunkSize, Slice};
 use forebay_core::http1::{HeadScanner, Reject, Scan};
 use forebay_transports::{Completion, Conn, Peer};
 
-use super::exchange::{After, exchange, too_many};
+use super::exchange::{After, exchange};
 use super::op::{Op, reader, settle};
 use super::respond::Then;
 use super::timers::Timer;
 use super::{Engine, Shard};
-use crate::bulletin::ShardStats;
+use crate::bulletin::{ShardStats, Shed};
 
 /// How long a closing connection waits for the client to read the answer. 2 s.
 const LINGER: Duration = Duration::from_secs(2);
@@ -94,6 +94,15 @@ enum NoRequest {
 /// A client counted as connected; uncounted when dropped.
 struct Counted<E: Engine>(Rc<Shard<E>>);
 
+impl<E: Engine> Counted<E> {
+    fn new(shard: Rc<Shard<E>>) -> Self {
+        shard.open.set(shard.open.get() + 1);
+        ShardStats::add(&shard.stats().accepted, 1);
+        ShardStats::add(&shard.stats().connections, 1);
+        Self(shard)
+    }
+}
+
 impl<E: Engine> Drop for Counted<E> {
     fn drop(&mut self) {
         self.0.open.set(self.0.open.get() - 1);
@@ -101,35 +110,46 @@ impl<E: Engine> Drop for Counted<E> {
     }
 }
 
-/// Serves one client until its connection is closed.
-pub(super) async fn serve<E: Engine>(
-    shard: Rc<Shard<E>>,
-    conn: E::Downstream,
-    peer: Peer,
-    route: u16,
-) {
+/// Takes note of a client and starts to serve it. Beyond `connections_max` it is told so instead.
+pub(super) fn start<E: Engine>(shard: &Rc<Shard<E>>, conn: E::Downstream, peer: Peer, route: u16) {
     let crowded = shard.open.get() >= shard.limits.connections_max;
-    shard.open.set(shard.open.get() + 1);
-    ShardStats::add(&shard.stats().accepted, 1);
-    ShardStats::add(&shard.stats().connections, 1);
-    let counted = Counted(Rc::clone(&shard));
+    let ip = peer.remote.ip();
     let client = Client {
         conn,
         timer: shard.timers.register(),
         route,
-        address: AddressText::new(peer.remote.ip()),
-        trusted: shard.is_trusted(peer.remote.ip()),
+        address: AddressText::new(ip),
+        trusted: shard.is_trusted(ip),
     };
-    let mut reads = pin!(reader(&client.conn));
-    let polite = if crowded {
-        shard
-            .answer(&client.conn, &client.timer, too_many(), Then::CLOSE)
-            .await
+    let counted = Counted::new(Rc::clone(shard));
+    if crowded {
+        shard.count_shed(Shed::Connections);
+        E::spawn(turn_away(counted, client));
     } else {
-        requests(&shard, &client, reads.as_mut()).await
-    };
-    close(&shard, &client, reads, polite).await;
-    drop(counted);
+        E::spawn(serve(counted, client));
+    }
+}
+
+/// Serves one client until its connection is closed.
+async fn serve<E: Engine>(counted: Counted<E>, client: Client<E>) {
+    let shard = &*counted.0;
+    let mut reads = pin!(reader(&client.conn));
+    let polite = requests(shard, &client, reads.as_mut()).await;
+    close(shard, &client, reads, polite).await;
+}
+
+async fn turn_away<E: Engine>(counted: Counted<E>, client: Client<E>) {
+    let shard = &*counted.0;
+    let reads = pin!(reader(&client.conn));
+    let sent = shard
+        .answer(
+            &client.conn,
+            &client.timer,
+            Shed::Connections.into(),
+            Then::CLOSE,
+        )
+        .await;
+    close(shard, &client, reads, sent).await;
 }
 
 /// Serves requests until the connection is to be closed; true if the client should still get to read.

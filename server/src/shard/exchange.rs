@@ -19,7 +19,7 @@ use super::pump::{Fault, pump};
 use super::relay::{Relay, too_large};
 use super::respond::{Answer, Then};
 use super::{Engine, Shard};
-use crate::bulletin::{Event, ShardStats, Shed};
+use crate::bulletin::{Event, ShardStats};
 
 /// Room for what encoding adds to a request head: forwarding fields with addresses and host names, request id.
 const HEAD_ROOM: usize = 512;
@@ -314,9 +314,4 @@ fn finish<E: Engine>(
     ShardStats::add(&stats.bytes_in, record.bytes_in);
     ShardStats::add(&stats.bytes_out, record.bytes_out);
     shard.observe(record.status, began);
-}
-
-/// The answer to a client beyond `connections_max`.
-pub(super) fn too_many() -> Answer {
-    Shed::Connections.into()
 }

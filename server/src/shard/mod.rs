@@ -127,7 +127,7 @@ async fn main<E: Engine>(mut setup: Setup<E>) -> io::Result<()> {
 async fn accept<E: Engine>(shard: Rc<Shard<E>>, listener: Rc<E::Listener>, route: u16) {
     loop {
         match listener.accept().await {
-            Ok((conn, peer)) => E::spawn(connection::serve(Rc::clone(&shard), conn, peer, route)),
+            Ok((conn, peer)) => connection::start(&shard, conn, peer, route),
             Err(error) if error.kind() == ErrorKind::NotConnected => return,
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
             Err(error) => {

@@ -13,6 +13,16 @@ fn plain_request_passes_in_order_and_case() {
 }
 
 #[test]
+fn empty_values_and_many_fields_pass() {
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nA:\r\nB: \r\nC:\t \t\r\nD: \td\t \r\n\r\n";
+    assert_eq!(encoded(request), "GET / HTTP/1.1\r\nHost: a\r\nA: \r\nB: \r\nC: \r\nD: d\r\n\r\n");
+    for count in [FIELDS_INLINE - 1, FIELDS_INLINE, 99] {
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "A: b\r\n".repeat(count));
+        assert_eq!(encoded(&request), request);
+    }
+}
+
+#[test]
 fn hop_by_hop_fields_end_here() {
     assert_eq!(
         encoded(

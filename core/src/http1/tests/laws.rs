@@ -315,7 +315,13 @@ proptest! {
         }
         request += ["", "Content-Length: 7\r\n", "Transfer-Encoding: chunked\r\n"][usize::from(body)];
         request += "\r\n";
-        let Ok((head, facts)) = admit(request.as_bytes()) else { return Ok(()) };
+        let expects = fields.iter().any(|(name, value)| name.eq_ignore_ascii_case("expect") && value != "100-continue");
+        let Ok((head, facts)) = admit(request.as_bytes()) else {
+            // Nothing else that is generated is wrong, but for what Connection and the singletons may not say.
+            let odd = |name: &str| ["connection", "host", "content-length", "transfer-encoding"].contains(&name);
+            prop_assert!(expects || fields.iter().any(|(name, _)| odd(&name.to_lowercase())));
+            return Ok(());
+        };
         let text = encoded(&request);
         let (again, facts_again) = admit(text.as_bytes()).unwrap();
         prop_assert_eq!(facts.body, facts_again.body);

@@ -27,6 +27,7 @@ fn deliver(request: &str, response: &str) -> (String, Delivery) {
 #[test]
 fn framing_table() {
     for (request, response, framing, keep_alive) in [
+<<<<<<< HEAD
         (
             GET,
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
@@ -45,6 +46,12 @@ fn framing_table() {
             Framing::Chunked,
             true,
         ),
+=======
+        (GET, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", Framing::Length(5), true),
+        (GET, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\n", Framing::Length(5), false),
+        (GET, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: a b\r\n\r\n", Framing::Length(5), false),
+        (GET, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Framing::Chunked, true),
+>>>>>>> http1
         (GET, "HTTP/1.1 200 OK\r\n\r\n", Framing::UntilClose, false),
         (
             GET,
