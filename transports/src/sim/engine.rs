@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use forebay_core::time::Timestamp;
 
 use super::timers::Sleep;
-use super::{Bound, Config, Stream, TcpListener, World, endpoint, listener, world};
+use super::{Bound, Config, Stream, TcpListener, World, endpoint, listener, stream, world};
 use crate::{BindError, Endpoint, Engine, EngineOptions};
 
 /// The engine: see the [module](super).
@@ -43,6 +43,11 @@ impl Engine for Sim {
 
     fn spawn(task: impl Future<Output = ()> + 'static) {
         world::current().executor.spawn(task);
+    }
+
+    /// The seed may still choose the caller first.
+    fn yield_now() -> impl Future<Output = ()> {
+        stream::yield_now()
     }
 
     fn listen(bound: Bound) -> io::Result<TcpListener> {

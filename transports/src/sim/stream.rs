@@ -110,9 +110,16 @@ impl std::fmt::Debug for Stream {
 
 /// Lets other tasks run first, where that fault strikes.
 pub(super) async fn pause() {
-    let mut pauses = world::current().strikes(|faults| faults.pause);
+    if world::current().strikes(|faults| faults.pause) {
+        yield_now().await;
+    }
+}
+
+/// Gives the executor the choice who goes on.
+pub(super) async fn yield_now() {
+    let mut yielded = false;
     poll_fn(|cx| {
-        if !std::mem::take(&mut pauses) {
+        if std::mem::replace(&mut yielded, true) {
             return Poll::Ready(());
         }
         cx.waker().wake_by_ref();
