@@ -15,14 +15,26 @@ impl<F: Future<Output = ()>> Contained<F> {
     pub(crate) const fn new(task: F) -> Self {
         Self(Some(task))
     }
+
+    fn field(self: Pin<&mut Self>) -> Pin<&mut Option<F>> {
+        // SAFETY: the field is pinned with `self`: it is only polled in place and dropped in place, never moved out.
+        unsafe { self.map_unchecked_mut(|this| &mut this.0) }
+    }
+
+    /// Drops the task, where it is; a panic in a destructor is contained as well. Polled again, it is over.
+    pub(crate) fn end(self: Pin<&mut Self>) {
+        let mut field = self.field();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| field.set(None))) {
+            log(&*panic);
+        }
+    }
 }
 
 impl<F: Future<Output = ()>> Future for Contained<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // SAFETY: the field is pinned with `self`: it is only polled in place and dropped in place, never moved out.
-        let mut field = unsafe { self.as_mut().map_unchecked_mut(|this| &mut this.0) };
+        let mut field = self.as_mut().field();
         let polled = catch_unwind(AssertUnwindSafe(|| match field.as_mut().as_pin_mut() {
             Some(task) => task.poll(cx),
             None => Poll::Ready(()),
@@ -32,10 +44,7 @@ impl<F: Future<Output = ()>> Future for Contained<F> {
             Ok(Poll::Ready(())) => {}
             Err(panic) => log(&*panic),
         }
-        // Dropped here rather than with the task, so that a panic in a destructor is contained as well.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| field.set(None))) {
-            log(&*panic);
-        }
+        self.end();
         Poll::Ready(())
     }
 }

@@ -8,13 +8,16 @@ use std::time::Duration;
 use forebay_core::time::Timestamp;
 
 use super::driver::{self, Driver};
+use super::tasks::{self, Task};
 use super::{Stream, TcpListener};
-use crate::task::Contained;
 use crate::unix::{self, Bound};
 use crate::{BindError, Endpoint, Engine, EngineOptions, clock};
 
 /// How long to wait before dialling a worker again whose backlog is full.
 const REDIAL: Duration = Duration::from_millis(2);
+
+/// How long an ended engine waits for what it has cancelled.
+const SETTLE: Duration = Duration::from_millis(2);
 
 /// The engine: see the [module](super).
 #[derive(Debug)]
@@ -40,7 +43,14 @@ impl Engine for Monoio {
     fn run<F: Future>(options: &EngineOptions, main: impl FnOnce() -> F) -> io::Result<F::Output> {
         unix::prepare(options);
         let mut driver = Driver::new()?;
-        Ok(driver.block_on(async { main().await }))
+        tasks::start();
+        let output = driver.block_on(async { main().await });
+        driver.block_on(async {
+            tasks::end_all();
+            // What the tasks had in flight was cancelled with them: the kernel gives the buffers back, and closes.
+            Self::sleep_until(Self::now() + SETTLE).await;
+        });
+        Ok(output)
     }
 
     fn driver() -> &'static str {
@@ -48,7 +58,11 @@ impl Engine for Monoio {
     }
 
     fn spawn(task: impl Future<Output = ()> + 'static) {
-        drop(monoio::spawn(Contained::new(task)));
+        drop(monoio::spawn(Task::new(task)));
+    }
+
+    fn yield_now() -> impl Future<Output = ()> {
+        tasks::yield_now()
     }
 
     fn listen(bound: Bound) -> io::Result<TcpListener> {

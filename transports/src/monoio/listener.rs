@@ -1,13 +1,11 @@
 //! Accepting clients: wait for readiness through the runtime, then take them with plain `accept4(2)` calls.
 
 use std::cell::Cell;
-use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::task::Poll;
 
-use super::Stream;
+use super::{Stream, tasks};
 use crate::unix::{self, Bound};
 use crate::{Listener, Peer};
 
@@ -43,7 +41,7 @@ impl TcpListener {
     async fn take(&self) -> io::Result<(std::net::TcpStream, SocketAddr)> {
         if self.run.get() >= RUN_MAX {
             self.run.set(0);
-            yield_now().await;
+            tasks::yield_now().await;
         }
         loop {
             if self.closed.get() {
@@ -84,18 +82,4 @@ impl Listener for TcpListener {
         // A shut down listener becomes ready, which completes an `accept` that waits.
         unix::abort(self.socket());
     }
-}
-
-/// Lets every other runnable task run once.
-async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if yielded {
-            return Poll::Ready(());
-        }
-        yielded = true;
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

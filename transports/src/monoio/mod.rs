@@ -6,7 +6,8 @@
 //! to a Unix socket, closing a direction.
 //!
 //! Rules that monoio 0.2.4 asks for, all kept here: `SINGLE_ISSUER | COOP_TASKRUN` but not `DEFER_TASKRUN` (a busy
-//! task would starve IO); every task's panic contained (it would end the loop); no waker crosses threads; sockets stay
+//! task would starve IO); every task's panic contained (it would end the loop); no task
+//! wakes itself (it would run again before all others, for ever); no waker crosses threads; sockets stay
 //! blocking under io_uring (a ring receive on a non-blocking one fails with `EAGAIN` instead of waiting) and are
 //! non-blocking under epoll; a runtime is never dropped, because it would free buffers the kernel may still fill.
 
@@ -14,6 +15,7 @@ mod driver;
 mod engine;
 mod listener;
 mod stream;
+mod tasks;
 
 pub use driver::force_epoll_on_this_thread;
 pub use engine::Monoio;

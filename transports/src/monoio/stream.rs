@@ -2,7 +2,7 @@
 
 use std::cell::UnsafeCell;
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 
 use forebay_core::buf::{Chunk, Queue};
@@ -25,14 +25,14 @@ impl Stream {
     ///
     /// # Errors
     /// When the runtime cannot take it.
-    pub fn adopt(socket: impl Into<std::os::fd::OwnedFd>) -> io::Result<Self> {
+    pub fn adopt(socket: impl Into<OwnedFd>) -> io::Result<Self> {
         let socket = StdUnixStream::from(socket.into());
         socket.set_nonblocking(driver::is_epoll())?;
         Ok(Self(UnsafeCell::new(UnixStream::from_std(socket)?)))
     }
 
     /// As [`adopt`](Stream::adopt), for a socket in blocking mode: saves a system call on io_uring.
-    pub(super) fn adopt_blocking(socket: impl Into<std::os::fd::OwnedFd>) -> io::Result<Self> {
+    pub(super) fn adopt_blocking(socket: impl Into<OwnedFd>) -> io::Result<Self> {
         if driver::is_epoll() {
             return Self::adopt(socket);
         }
@@ -103,6 +103,12 @@ impl Conn for Stream {
 
     fn is_quiet(&self) -> bool {
         unix::is_quiet(self.socket())
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket()
     }
 }
 
