@@ -93,6 +93,8 @@ pub enum Step {
 pub struct Shutdown {
     step: Step,
     until: Timestamp,
+    stop: Duration,
+    given_up: Timestamp,
     quiet_since: Option<Timestamp>,
 }
 
@@ -101,10 +103,13 @@ impl Shutdown {
     /// server drains may be accepting a client whom nobody counted.
     pub const SETTLE: Duration = Duration::from_millis(50);
 
-    /// A shutdown that begins now and gives clients at most `drain`.
+    /// What a killed process gets to vanish before the server ends without it (uninterruptible sleep, a dead NFS).
+    pub const VANISH: Duration = Duration::from_secs(5);
+
+    /// A shutdown that begins now and gives clients at most `drain`, then workers `stop` until they are killed.
     #[must_use]
-    pub fn new(now: Timestamp, drain: Duration) -> Self {
-        Self { step: Step::Drain, until: now + drain, quiet_since: None }
+    pub fn new(now: Timestamp, drain: Duration, stop: Duration) -> Self {
+        Self { step: Step::Drain, until: now + drain, stop, given_up: Timestamp::NEVER, quiet_since: None }
     }
 
     /// Asked again: no more patience.
@@ -121,8 +126,11 @@ impl Shutdown {
                 self.step = Step::Stop;
             }
         }
-        if self.step >= Step::Stop && workers == 0 {
-            self.step = Step::End;
+        if self.step >= Step::Stop {
+            self.given_up = self.given_up.min(now + self.stop + Self::VANISH);
+            if workers == 0 || now >= self.given_up {
+                self.step = Step::End;
+            }
         }
         self.step
     }
@@ -170,7 +178,7 @@ mod tests {
 
     #[test]
     fn shutdown_takes_its_steps_in_order() {
-        let mut shutdown = Shutdown::new(at(0), Duration::from_secs(30));
+        let mut shutdown = Shutdown::new(at(0), Duration::from_secs(30), Duration::from_secs(10));
         let busy = Left { connections: 1, ..Left::default() };
         assert_eq!(shutdown.poll(at(0), Left::default(), 2), Step::Drain, "must settle first");
         assert_eq!(shutdown.poll(at(1), busy, 2), Step::Drain, "not quiet any more");
@@ -182,15 +190,23 @@ mod tests {
 
     #[test]
     fn shutdown_does_not_wait_longer_than_allowed() {
-        let mut shutdown = Shutdown::new(at(0), Duration::from_secs(30));
+        let mut shutdown = Shutdown::new(at(0), Duration::from_secs(30), Duration::from_secs(10));
         let busy = Left { in_flight: 1, ..Left::default() };
         assert_eq!(shutdown.poll(at(29), busy, 1), Step::Drain);
         assert_eq!(shutdown.poll(at(30), busy, 1), Step::Stop);
     }
 
     #[test]
+    fn a_worker_that_cannot_be_killed_does_not_hold_up_the_end() {
+        let mut shutdown = Shutdown::new(at(0), Duration::ZERO, Duration::from_secs(10));
+        assert_eq!(shutdown.poll(at(1), Left::default(), 1), Step::Stop);
+        assert_eq!(shutdown.poll(at(15), Left::default(), 1), Step::Stop);
+        assert_eq!(shutdown.poll(at(16), Left::default(), 1), Step::End);
+    }
+
+    #[test]
     fn asking_again_kills() {
-        let mut shutdown = Shutdown::new(at(0), Duration::from_secs(30));
+        let mut shutdown = Shutdown::new(at(0), Duration::from_secs(30), Duration::from_secs(10));
         shutdown.on_asked_again();
         assert_eq!(shutdown.poll(at(0), Left { waiting: 1, ..Left::default() }, 1), Step::Kill);
         assert_eq!(shutdown.poll(at(0), Left { waiting: 1, ..Left::default() }, 0), Step::End);

@@ -37,7 +37,10 @@ pub fn hint(journey: &Journey) -> Option<String> {
     if let Some(&(_, text)) = SAYINGS.iter().find(|(said, _)| journey.stderr.iter().any(|line| line.contains(said))) {
         return Some(text.replace("{folder}", &journey.folder).replace("{command}", &journey.command));
     }
-    let text = match journey.fault()? {
+    let Some(fault) = journey.fault() else {
+        return journey.exit().and_then(|exit| of_exit(exit, journey.has_listened())).map(ToString::to_string);
+    };
+    let text = match fault {
         Fault::Spawn(SpawnFault::ProgramMissing) => {
             "is it installed, and on the PATH of the user who runs this server?"
         }

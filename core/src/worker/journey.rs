@@ -80,6 +80,7 @@ pub struct Journey {
     spawned: Option<(Timestamp, u32)>,
     listening: Option<Timestamp>,
     fault: Option<(Timestamp, Fault)>,
+    exit: Option<Exit>,
     /// Its last lines on stderr.
     pub stderr: Vec<String>,
 }
@@ -88,7 +89,16 @@ impl Journey {
     /// A start that begins now.
     #[must_use]
     pub fn new(now: Timestamp, command: String, folder: String) -> Self {
-        Self { command, folder, began: now, spawned: None, listening: None, fault: None, stderr: Vec::new() }
+        Self {
+            command,
+            folder,
+            began: now,
+            spawned: None,
+            listening: None,
+            fault: None,
+            exit: None,
+            stderr: Vec::new(),
+        }
     }
 
     /// The process exists.
@@ -104,6 +114,20 @@ impl Journey {
     /// The start failed; only the first reason counts.
     pub fn on_fault(&mut self, now: Timestamp, fault: Fault) {
         self.fault.get_or_insert((now, fault));
+    }
+
+    /// It ended; a fault only if it had never listened.
+    pub fn on_ended(&mut self, now: Timestamp, exit: Exit) {
+        self.exit = Some(exit);
+        if self.listening.is_none() {
+            self.on_fault(now, Fault::Exited(exit));
+        }
+    }
+
+    /// How it ended, if it did.
+    #[must_use]
+    pub fn exit(&self) -> Option<Exit> {
+        self.exit
     }
 
     /// Whether it ever listened.
@@ -134,6 +158,12 @@ impl Journey {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.spawned.map(|(_, pid)| pid)
+    }
+
+    /// What probably went wrong, and what to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        hint(self)
     }
 
     /// What went wrong, in a few words.
