@@ -4,13 +4,16 @@ use alloc::string::{String, ToString};
 
 use super::journey::{Exit, Fault, Journey, SpawnFault};
 
+/// What V8 writes when it is out of heap; the one saying that means the same long after the start.
+const HEAP: (&str, &str) = (
+    "heap out of memory",
+    "node ran out of heap: raise --max-old-space-size (MiB) in NODE_OPTIONS, run fewer workers, or look for a leak",
+);
+
 /// What node writes to stderr, and what helps. The first that is found counts; more specific ones stand above.
-/// `{folder}` and `{command}` are the journey's.
+/// `{folder}` is the journey's.
 const SAYINGS: &[(&str, &str)] = &[
-    (
-        "heap out of memory",
-        "node ran out of heap: raise --max-old-space-size (MiB) in NODE_OPTIONS, run fewer workers, or look for a leak",
-    ),
+    HEAP,
     ("Cannot find module '/", "a file is missing: is the script's path right, seen from {folder}?"),
     ("Cannot find module '", "a module is missing: was `npm ci` run in {folder}?"),
     ("Cannot find package '", "a package is missing: was `npm ci` run in {folder}?"),
@@ -34,8 +37,10 @@ const SAYINGS: &[(&str, &str)] = &[
 /// What helps, if it is known.
 #[must_use]
 pub fn hint(journey: &Journey) -> Option<String> {
-    if let Some(&(_, text)) = SAYINGS.iter().find(|(said, _)| journey.stderr.iter().any(|line| line.contains(said))) {
-        return Some(text.replace("{folder}", &journey.folder).replace("{command}", &journey.command));
+    // Old words of a worker that has served for hours say little about its end.
+    let sayings = if journey.has_listened() { &[HEAP][..] } else { SAYINGS };
+    if let Some(&(_, text)) = sayings.iter().find(|(said, _)| journey.stderr.iter().any(|line| line.contains(said))) {
+        return Some(text.replace("{folder}", &journey.folder));
     }
     let Some(fault) = journey.fault() else {
         return journey.exit().and_then(|exit| of_exit(exit, journey.has_listened())).map(ToString::to_string);
@@ -47,6 +52,7 @@ pub fn hint(journey: &Journey) -> Option<String> {
         Fault::Spawn(SpawnFault::ProgramDenied) => "is it an executable file, and may this user run it?",
         Fault::Spawn(SpawnFault::FolderMissing) => "the working directory is the application's folder",
         Fault::Spawn(SpawnFault::Other(_)) => return None,
+        Fault::NeverListened(_) if journey.has_listened() => "did it close its server?",
         Fault::NeverListened(_) => "it ran without listening on $PORT: does it call listen(process.env.PORT)?",
         Fault::Exited(exit) => return of_exit(*exit, journey.has_listened()).map(ToString::to_string),
     };
@@ -105,5 +111,16 @@ mod tests {
             assert!(said.contains(expected), "{fault:?} {line:?}: {said:?}");
         }
         assert_eq!(of(code(), &[]), None);
+    }
+
+    #[test]
+    fn old_words_explain_no_crash() {
+        let mut journey = Journey::new(Timestamp::ZERO, "node server.js".into(), "/srv/app".into());
+        journey.on_listening(Timestamp::ZERO);
+        journey.stderr = vec!["SyntaxError: no JSON".into(), "connect ECONNREFUSED".into()];
+        journey.on_ended(Timestamp::ZERO, Exit::Code(1));
+        assert_eq!(hint(&journey), None);
+        journey.stderr.push("FATAL ERROR: Reached heap limit - JavaScript heap out of memory".into());
+        assert!(hint(&journey).unwrap().contains("--max-old-space-size"));
     }
 }

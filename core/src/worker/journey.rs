@@ -178,6 +178,9 @@ impl Journey {
             }
             Some(Fault::Spawn(SpawnFault::Other(why))) => alloc::format!("the process could not be made: {why}"),
             Some(Fault::Exited(exit)) => alloc::format!("ended before it listened: {exit}"),
+            Some(Fault::NeverListened(_)) if self.has_listened() => {
+                "stopped listening, and did not begin again in time".to_string()
+            }
             Some(Fault::NeverListened(after)) => {
                 alloc::format!("ran for {} without listening on $PORT", Span(*after))
             }
@@ -188,9 +191,9 @@ impl Journey {
     ///
     /// ```text
     /// ended before it listened: exit code 1
-    ///      0 ms  node server.js, in /srv/app
-    ///      2 ms  pid 4711 started
-    ///     61 ms  exit code 1
+    ///     0 ms  node server.js, in /srv/app
+    ///     2 ms  pid 4711 started
+    ///    61 ms  exit code 1
     ///   last lines of its stderr:
     ///   | Error: Cannot find module 'express'
     /// hint: …
