@@ -18,7 +18,7 @@ use forebay_core::id::WorkerId;
 pub const LINE_BYTES_MAX: usize = 16 * 1024;
 /// Lines that wait to be printed, per output.
 pub const QUEUE_LINES_MAX: usize = 1024;
-/// Lines of stderr that are kept of each process.
+/// Lines of stderr that are kept of each process; empty ones and frames inside node itself do not count.
 pub const TAIL_LINES_MAX: usize = 20;
 /// Bytes of a kept line; the rest is cut off.
 const TAIL_LINE_BYTES_MAX: usize = 1024;
@@ -142,6 +142,11 @@ struct Kept {
 
 impl Kept {
     fn push(&mut self, line: &str) {
+        // Frames inside node itself and empty lines would push out the one line that says what is wrong.
+        let is_frame = line.trim_start().starts_with("at ") && line.contains("node:internal/");
+        if is_frame || line.trim().is_empty() {
+            return;
+        }
         if self.lines.len() == TAIL_LINES_MAX {
             self.fatal = self.lines.pop_front().filter(|line| line.contains("FATAL ERROR")).or(self.fatal.take());
         }
@@ -280,6 +285,17 @@ mod tests {
         }
         assert_eq!(kept.fatal.as_deref(), Some("FATAL ERROR: heap out of memory"));
         assert_eq!(kept.lines.len(), TAIL_LINES_MAX);
+    }
+
+    #[test]
+    fn frames_of_node_itself_are_not_kept() {
+        let mut kept = Kept::default();
+        for line in
+            ["", "Error: no", "    at Module.load (node:internal/modules/cjs/loader:1266:32)", "    at /app/x.js:1"]
+        {
+            kept.push(line);
+        }
+        assert_eq!(kept.lines, ["Error: no", "    at /app/x.js:1"]);
     }
 
     #[derive(Clone, Default)]

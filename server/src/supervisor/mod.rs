@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, unbounded};
+use crossbeam::channel::{Receiver, Sender, bounded};
 use crossbeam::select;
 use forebay_core::drain::{Left, Shutdown, Step};
 use forebay_core::id::{Generation, WorkerId};
@@ -130,6 +130,8 @@ impl Supervisor {
     const TURN_MAX: Duration = Duration::from_millis(250);
     /// Longest sleep while something drains.
     const TURN_DRAINING: Duration = Duration::from_millis(10);
+    /// Messages of one kind that wait for the loop; their senders wait when there are more.
+    const MESSAGES_MAX: usize = 64;
     /// What the last lines of workers get to be printed at the end.
     const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -169,8 +171,8 @@ impl Supervisor {
             outcome: Outcome::Stopped,
             origin: Instant::now(),
             random: u64::from(std::process::id()) << 32 | 0x9e37,
-            commands: unbounded(),
-            ended: unbounded(),
+            commands: bounded(Self::MESSAGES_MAX),
+            ended: bounded(Self::MESSAGES_MAX),
             runtime_dir,
         })
     }
@@ -267,10 +269,9 @@ impl Supervisor {
     }
 
     fn on_ended(&mut self, ended: Ended) {
-        if let Some(i) = self.index(ended.slot) {
-            if self.slots[i].life.generation() == ended.generation {
-                self.with(i, Slot::on_ended);
-            }
+        let is_current = |i: &usize| self.slots[*i].life.generation() == ended.generation;
+        if let Some(i) = self.index(ended.slot).filter(is_current) {
+            self.with(i, Slot::on_ended);
         }
     }
 
@@ -311,7 +312,7 @@ impl Supervisor {
         if self.ever_ready || !matches!(self.stage, Stage::Serving) {
             return;
         }
-        if let Some(slot) = self.slots.iter().find(|slot| slot.permanent.is_some()) {
+        if let Some(slot) = self.slots.iter().find(|slot| slot.life.want() == Want::Run && slot.permanent.is_some()) {
             error!(target: "forebay", "cannot start: {}", slot.journey.summary());
             self.outcome = Outcome::Failed;
             self.stop();
@@ -352,6 +353,10 @@ impl Supervisor {
                 target: "forebay",
                 "no more time: {in_flight} requests in flight, {waiting} waiting and {connections} clients are cut"
             );
+        }
+        if step == Step::End && up > 0 {
+            error!(target: "forebay", "{up} workers cannot be killed: ending without them");
+            self.outcome = Outcome::Failed;
         }
         let want = match step {
             Step::Drain => return,

@@ -23,6 +23,8 @@ pub struct Facts<'a> {
     pub delay: Duration,
     /// Failures in a row.
     pub failures: u32,
+    /// Whether the start before failed in the same way.
+    pub is_repeated: bool,
     /// Where it is pinned.
     pub cpu: Option<usize>,
     /// Its requests in flight at that moment.
@@ -69,7 +71,12 @@ pub fn report(what: Report, facts: &Facts<'_>) {
             info!(target: "forebay", "worker {w} ready: {pid}, {cpu}, {took}");
         }
         Report::SpawnFailed | Report::ExitedEarly | Report::NeverListened => {
-            error!(target: "forebay", "worker {w} failed to start{}: {}", facts.attempt(), facts.journey.render());
+            let (attempt, journey) = (facts.attempt(), facts.journey);
+            if facts.is_repeated {
+                error!(target: "forebay", "worker {w} failed to start{attempt}: as before, {}", journey.summary());
+            } else {
+                error!(target: "forebay", "worker {w} failed to start{attempt}: {}", journey.render());
+            }
         }
         Report::Crashed => {
             let hint = facts.journey.hint().map_or_else(String::new, |hint| format!("\nhint: {hint}"));

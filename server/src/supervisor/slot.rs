@@ -50,6 +50,8 @@ pub(super) struct Slot {
     process: Option<Process>,
     probe: Option<Probe>,
     killed: bool,
+    /// Why the last start failed: fault and last words.
+    last_failure: Option<(String, Vec<String>)>,
 }
 
 impl Slot {
@@ -72,6 +74,7 @@ impl Slot {
             process: None,
             probe: None,
             killed: false,
+            last_failure: None,
         }
     }
 
@@ -86,6 +89,7 @@ impl Slot {
         let policy: Policy = settings.policy();
         self.life.set_policy(policy);
         self.settings = settings;
+        self.last_failure = None;
     }
 
     /// When the slot has something to do.
@@ -145,10 +149,9 @@ impl Slot {
                 Action::Publish(door) => self.publish(door, tools.bulletin),
                 Action::SendTerm => {
                     self.probe = None;
-                    if let Some(process) = &self.process {
-                        if let Some(pid) = reap::pid_of(&process.child) {
-                            reap::terminate(pid, process.group_term);
-                        }
+                    if let Some((process, pid)) = self.process.as_ref().and_then(|p| Some((p, reap::pid_of(&p.child)?)))
+                    {
+                        reap::terminate(pid, process.group_term);
                     }
                 }
                 Action::SendKill => {
@@ -232,6 +235,9 @@ impl Slot {
             let patience = if self.journey.exit().is_some() { Self::LAST_WORDS } else { Duration::ZERO };
             self.journey.stderr = process.tail.lines(patience);
         }
+        // One that was ready and then deaf was no failed start.
+        let what = if what == Report::ExitedEarly && self.journey.has_listened() { Report::Crashed } else { what };
+        let is_repeated = self.is_repeated(what);
         let facts = Facts {
             worker: self.id,
             now: tools.now,
@@ -239,11 +245,32 @@ impl Slot {
             state: self.life.state(),
             delay: self.life.next_deadline().since(tools.now),
             failures: self.life.failures(),
+            is_repeated,
             cpu: self.settings.cpu(self.index),
             in_flight: load.in_flight,
             tunnels: load.tunnels,
         };
         report(what, &facts);
+    }
+
+    /// Whether this is a failed start that looks like the one before; the story need not be told again.
+    fn is_repeated(&mut self, what: Report) -> bool {
+        match what {
+            Report::SpawnFailed | Report::ExitedEarly | Report::NeverListened => {
+                let failure = Some((self.journey.summary(), self.journey.stderr.clone()));
+                std::mem::replace(&mut self.last_failure, failure.clone()) == failure
+            }
+            Report::Ready => {
+                self.last_failure = None;
+                false
+            }
+            Report::Crashed
+            | Report::Stopped
+            | Report::Refused
+            | Report::Draining
+            | Report::DrainCut
+            | Report::Killed => false,
+        }
     }
 }
 

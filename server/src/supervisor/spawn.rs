@@ -38,6 +38,20 @@ pub struct Order<'a> {
     pub batch: bool,
 }
 
+/// Variables that speak to us, not to workers: node takes the first three for an open channel to a parent that it does
+/// not have, the others are between systemd and this process.
+const NOT_INHERITED: [&str; 9] = [
+    "NODE_CHANNEL_FD",
+    "NODE_CHANNEL_SERIALIZATION_MODE",
+    "NODE_UNIQUE_ID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "LISTEN_PID",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+];
+
 /// Makes the process, with pipes on its stdout and stderr and nothing on its stdin.
 ///
 /// # Errors
@@ -45,6 +59,9 @@ pub struct Order<'a> {
 /// Says whether program, folder or the system is at fault.
 pub fn spawn(order: &Order<'_>) -> Result<Child, SpawnFault> {
     let mut command = Command::new(&order.launch.program);
+    for name in NOT_INHERITED {
+        command.env_remove(name);
+    }
     command
         .args(&order.launch.args)
         .current_dir(&order.launch.cwd)
