@@ -6,5 +6,6 @@
 
 pub mod bulletin;
 pub mod config;
+pub mod cpus;
 pub mod shard;
 pub mod supervisor;
