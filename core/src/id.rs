@@ -49,19 +49,13 @@ impl RequestId {
     /// The first id of `shard`.
     #[must_use]
     pub const fn first(boot: u64, shard: ShardId) -> Self {
-        Self {
-            boot,
-            serial: (shard.0 as u64) << 48,
-        }
+        Self { boot, serial: (shard.0 as u64) << 48 }
     }
 
     /// The id after this one.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self {
-            boot: self.boot,
-            serial: self.serial.wrapping_add(1),
-        }
+        Self { boot: self.boot, serial: self.serial.wrapping_add(1) }
     }
 
     /// The 32 hex digits.

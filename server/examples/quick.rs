@@ -33,14 +33,7 @@ fn main() {
         while std::os::unix::net::UnixStream::connect(&p).is_err() {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        b.publish(
-            WorkerId(i),
-            Notice {
-                generation: Generation(1),
-                home: i,
-                door: Door::Open,
-            },
-        );
+        b.publish(WorkerId(i), Notice { generation: Generation(1), home: i, door: Door::Open });
     }
     let bound = Monoio::bind(([127, 0, 0, 1], port).into(), n as usize).unwrap();
     let plain = std::env::var_os("PLAIN").is_some();
@@ -71,10 +64,7 @@ fn main() {
                         },
                         external: false,
                         listen: vec![(0, bd)],
-                        options: EngineOptions {
-                            cpu: Some(i),
-                            batch: true,
-                        },
+                        options: EngineOptions { cpu: Some(i), batch: true },
                         boot: 1,
                     },
                     |d| eprintln!("{d}"),

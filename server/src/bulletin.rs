@@ -107,13 +107,7 @@ pub enum Shed {
 
 impl Shed {
     /// All reasons, in the order of [`ShardStats::shed`].
-    pub const ALL: [Self; 5] = [
-        Self::QueueFull,
-        Self::QueueTimeout,
-        Self::NoWorker,
-        Self::Connections,
-        Self::Stopping,
-    ];
+    pub const ALL: [Self; 5] = [Self::QueueFull, Self::QueueTimeout, Self::NoWorker, Self::Connections, Self::Stopping];
 
     /// The word used in the response, the access log and the metrics.
     #[must_use]
@@ -130,8 +124,8 @@ impl Shed {
 
 /// Upper bounds of the latency histogram's buckets in microseconds; a last bucket takes the rest.
 pub const LATENCY_BOUNDS_US: [u64; 16] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
-    1_000_000, 2_500_000, 10_000_000, 60_000_000,
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+    10_000_000, 60_000_000,
 ];
 
 /// What one shard counts. It is the only writer, so a count is a load and a store, without a locked instruction.
@@ -352,22 +346,14 @@ mod tests {
     use super::*;
 
     fn bulletin() -> Bulletin {
-        Bulletin::new(
-            vec![0..2, 2..3],
-            1,
-            Box::new(|w, g| Endpoint::new(format!("{w}-{}", g.0))),
-        )
+        Bulletin::new(vec![0..2, 2..3], 1, Box::new(|w, g| Endpoint::new(format!("{w}-{}", g.0))))
     }
 
     #[test]
     fn notices_survive_packing() {
         let b = bulletin();
         for door in [Door::Shut, Door::Open, Door::Draining] {
-            let notice = Notice {
-                generation: Generation(u32::MAX),
-                home: u16::MAX,
-                door,
-            };
+            let notice = Notice { generation: Generation(u32::MAX), home: u16::MAX, door };
             b.publish(WorkerId(2), notice);
             assert_eq!(b.notice(WorkerId(2)), notice);
         }
@@ -376,22 +362,10 @@ mod tests {
     #[test]
     fn only_open_slots_with_room_are_entered() {
         let (b, w) = (bulletin(), WorkerId(1));
-        let publish = |door| {
-            b.publish(
-                w,
-                Notice {
-                    generation: Generation(7),
-                    home: 0,
-                    door,
-                },
-            )
-        };
+        let publish = |door| b.publish(w, Notice { generation: Generation(7), home: 0, door });
         assert_eq!(b.enter(w, 2), None);
         publish(Door::Open);
-        assert_eq!(
-            (b.enter(w, 2), b.enter(w, 2), b.enter(w, 2)),
-            (Some(Generation(7)), Some(Generation(7)), None)
-        );
+        assert_eq!((b.enter(w, 2), b.enter(w, 2), b.enter(w, 2)), (Some(Generation(7)), Some(Generation(7)), None));
         publish(Door::Draining);
         b.into_tunnel(w);
         assert_eq!((b.in_flight(w), b.tunnels(w), b.enter(w, 2)), (1, 1, None));
@@ -407,13 +381,7 @@ mod tests {
         s.observe(503, Duration::from_micros(101));
         s.observe(0, Duration::from_secs(3600));
         let n = |c: &AtomicU64| c.load(Relaxed);
-        assert_eq!(
-            (n(&s.latency[0]), n(&s.latency[1]), n(&s.latency[16])),
-            (1, 1, 1)
-        );
-        assert_eq!(
-            (n(&s.responses[2]), n(&s.responses[5]), n(&s.responses[0])),
-            (1, 1, 1)
-        );
+        assert_eq!((n(&s.latency[0]), n(&s.latency[1]), n(&s.latency[16])), (1, 1, 1));
+        assert_eq!((n(&s.responses[2]), n(&s.responses[5]), n(&s.responses[0])), (1, 1, 1));
     }
 }

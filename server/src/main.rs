@@ -1,2 +1,13 @@
 //! Forebay: the command line.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+/// Shards allocate rarely, the control plane and JSON log lines do: mimalloc keeps freed memory per thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    forebay::cli::Cli::parse().execute()
+}

@@ -153,10 +153,7 @@ pub trait Engine: Sized + 'static {
     ///
     /// # Errors
     /// `NotFound` or `ConnectionRefused` at once where nobody listens; `TimedOut` at `deadline`.
-    fn dial(
-        endpoint: &Endpoint,
-        deadline: Timestamp,
-    ) -> impl Future<Output = io::Result<Self::Upstream>>;
+    fn dial(endpoint: &Endpoint, deadline: Timestamp) -> impl Future<Output = io::Result<Self::Upstream>>;
 
     /// Completes at `deadline` or shortly after, never before; [`Timestamp::NEVER`] never completes. Unlike IO it may
     /// be dropped at any time.

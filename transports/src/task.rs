@@ -55,8 +55,5 @@ fn log(panic: &(dyn Any + Send)) {
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("(no message)");
-    tracing::error!(
-        panic = message,
-        "a task panicked and was ended; this is a bug in forebay, please report it"
-    );
+    tracing::error!(panic = message, "a task panicked and was ended; this is a bug in forebay, please report it");
 }

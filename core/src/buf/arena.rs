@@ -28,11 +28,7 @@ impl Arena {
     /// An arena that keeps at most `max` unused blocks.
     #[must_use]
     pub fn new(max: usize) -> Self {
-        Self(Rc::new(RefCell::new(Shelf {
-            layout: None,
-            blocks: Vec::new(),
-            max,
-        })))
+        Self(Rc::new(RefCell::new(Shelf { layout: None, blocks: Vec::new(), max })))
     }
 
     /// Boxes `value`, pinned.
@@ -43,11 +39,7 @@ impl Arena {
         const { assert!(size_of::<T>() > 0) };
         let layout = Layout::new::<T>();
         let mut shelf = self.0.borrow_mut();
-        let block = if *shelf.layout.get_or_insert(layout) == layout {
-            shelf.blocks.pop()
-        } else {
-            None
-        };
+        let block = if *shelf.layout.get_or_insert(layout) == layout { shelf.blocks.pop() } else { None };
         let block = block.unwrap_or_else(|| {
             // SAFETY: the layout's size is not zero, asserted above.
             let raw = unsafe { alloc(layout) };
@@ -56,11 +48,7 @@ impl Arena {
         let block = block.cast::<T>();
         // SAFETY: the block has the layout of `T` and nobody else uses it.
         unsafe { block.write(value) };
-        let placed = Placed {
-            block,
-            home: Rc::clone(&self.0),
-            owns: PhantomData,
-        };
+        let placed = Placed { block, home: Rc::clone(&self.0), owns: PhantomData };
         // SAFETY: the value never moves: its address is the block's until it is dropped in place, and `Placed` gives
         // no way to move it out.
         unsafe { Pin::new_unchecked(placed) }
@@ -145,11 +133,7 @@ mod tests {
         assert_eq!((&raw const again.1, again.1[99]), (address, 2));
         let more = arena.place(Counted(&drops, [3; 100]));
         drop((again, more));
-        assert_eq!(
-            (drops.get(), arena.resting()),
-            (3, 1),
-            "one block is kept, as bounded"
-        );
+        assert_eq!((drops.get(), arena.resting()), (3, 1), "one block is kept, as bounded");
     }
 
     #[test]

@@ -49,17 +49,9 @@ impl Memory {
         let layout = Self::layout(size);
         // SAFETY: the layout's size is not zero.
         let raw = unsafe { alloc(layout) };
-        let Some(header) = NonNull::new(raw.cast::<Header>()) else {
-            handle_alloc_error(layout)
-        };
+        let Some(header) = NonNull::new(raw.cast::<Header>()) else { handle_alloc_error(layout) };
         // SAFETY: freshly allocated with the header's alignment and at least its size.
-        unsafe {
-            header.write(Header {
-                home: UnsafeCell::new(None),
-                slices: Cell::new(0),
-                size,
-            })
-        };
+        unsafe { header.write(Header { home: UnsafeCell::new(None), slices: Cell::new(0), size }) };
         Self(header)
     }
 
@@ -107,10 +99,7 @@ impl Chunk {
     pub(super) fn new(memory: Memory, pool: Rc<Inner>) -> Self {
         // SAFETY: the memory has just left its pool: nothing else refers to its header.
         unsafe { *memory.header().home.get() = Some(pool) };
-        Self {
-            memory: ManuallyDrop::new(memory),
-            len: 0,
-        }
+        Self { memory: ManuallyDrop::new(memory), len: 0 }
     }
 
     /// The size class.
@@ -162,10 +151,7 @@ impl Chunk {
             return Err(Full);
         }
         // SAFETY: the target range lies in the allocation, is exclusively ours, and cannot overlap a `&[u8]`.
-        unsafe {
-            self.spare_ptr()
-                .copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len())
-        };
+        unsafe { self.spare_ptr().copy_from_nonoverlapping(NonNull::from(bytes).cast(), bytes.len()) };
         self.len += bytes.len();
         Ok(())
     }
@@ -190,10 +176,7 @@ impl Chunk {
     /// # Panics
     /// If `count` is more than [`spare`](Chunk::spare).
     pub unsafe fn advance(&mut self, count: usize) {
-        assert!(
-            count <= self.spare(),
-            "a read reported more bytes than were offered"
-        );
+        assert!(count <= self.spare(), "a read reported more bytes than were offered");
         self.len += count;
     }
 
@@ -202,12 +185,7 @@ impl Chunk {
     pub fn freeze(self) -> Slice {
         let this = ManuallyDrop::new(self);
         this.memory.header().slices.set(1);
-        Slice {
-            ptr: this.memory.bytes(),
-            len: this.len,
-            owner: Some(this.memory.0),
-            not_send: PhantomData,
-        }
+        Slice { ptr: this.memory.bytes(), len: this.len, owner: Some(this.memory.0), not_send: PhantomData }
     }
 }
 
@@ -254,12 +232,7 @@ impl Slice {
     pub const fn from_static(bytes: &'static [u8]) -> Self {
         // SAFETY: a reference is never null.
         let ptr = unsafe { NonNull::new_unchecked(bytes.as_ptr().cast_mut()) };
-        Self {
-            ptr,
-            len: bytes.len(),
-            owner: None,
-            not_send: PhantomData,
-        }
+        Self { ptr, len: bytes.len(), owner: None, not_send: PhantomData }
     }
 
     /// A slice of part of this one.
@@ -279,11 +252,7 @@ impl Slice {
             Bound::Excluded(&n) => n + 1,
             Bound::Unbounded => 0,
         };
-        assert!(
-            start <= end && end <= self.len,
-            "range {start}..{end} of a slice of {}",
-            self.len
-        );
+        assert!(start <= end && end <= self.len, "range {start}..{end} of a slice of {}", self.len);
         part.len = end;
         part.advance(start);
         part
@@ -294,11 +263,7 @@ impl Slice {
     /// # Panics
     /// If there are fewer.
     pub fn advance(&mut self, count: usize) {
-        assert!(
-            count <= self.len,
-            "advance by {count} in a slice of {}",
-            self.len
-        );
+        assert!(count <= self.len, "advance by {count} in a slice of {}", self.len);
         // SAFETY: `count` is at most `len`, so the pointer stays in (or one past) the range.
         self.ptr = unsafe { self.ptr.add(count) };
         self.len -= count;
@@ -335,19 +300,9 @@ impl Clone for Slice {
         if let Some(owner) = self.owner {
             // SAFETY: a slice keeps its memory alive.
             let count = unsafe { &owner.as_ref().slices };
-            count.set(
-                count
-                    .get()
-                    .checked_add(1)
-                    .expect("fewer than 2^32 slices of one chunk"),
-            );
+            count.set(count.get().checked_add(1).expect("fewer than 2^32 slices of one chunk"));
         }
-        Self {
-            ptr: self.ptr,
-            len: self.len,
-            owner: self.owner,
-            not_send: PhantomData,
-        }
+        Self { ptr: self.ptr, len: self.len, owner: self.owner, not_send: PhantomData }
     }
 }
 
@@ -407,10 +362,7 @@ mod tests {
         let mut all = filled(&pool, b"hello world").freeze();
         let world = all.slice(6..);
         let hello = all.split_to(5);
-        assert_eq!(
-            (&hello[..], &all[..], &world[..]),
-            (&b"hello"[..], &b" world"[..], &b"world"[..])
-        );
+        assert_eq!((&hello[..], &all[..], &world[..]), (&b"hello"[..], &b" world"[..], &b"world"[..]));
         drop((all, hello));
         assert_eq!(pool.stats().away, [1, 0, 0]);
         drop(world);

@@ -93,11 +93,7 @@ impl PoolStats {
     }
 
     fn bytes(counts: &[usize; 3]) -> usize {
-        ChunkSize::ALL
-            .iter()
-            .zip(counts)
-            .map(|(size, n)| size.allocation() * n)
-            .sum()
+        ChunkSize::ALL.iter().zip(counts).map(|(size, n)| size.allocation() * n).sum()
     }
 }
 
@@ -116,21 +112,14 @@ impl Pool {
     /// A pool that keeps at most `home_bytes_max` bytes of each size for reuse.
     #[must_use]
     pub fn new(home_bytes_max: usize) -> Self {
-        Self(Rc::new(Inner {
-            home: Default::default(),
-            away: Default::default(),
-            home_bytes_max,
-        }))
+        Self(Rc::new(Inner { home: Default::default(), away: Default::default(), home_bytes_max }))
     }
 
     /// An empty chunk of `size`: from home if one rests there, else newly allocated.
     #[must_use]
     pub fn take(&self, size: ChunkSize) -> Chunk {
         let i = size as usize;
-        let memory = self.0.home[i]
-            .borrow_mut()
-            .pop()
-            .unwrap_or_else(|| Memory::allocate(size));
+        let memory = self.0.home[i].borrow_mut().pop().unwrap_or_else(|| Memory::allocate(size));
         self.0.away[i].set(self.0.away[i].get() + 1);
         Chunk::new(memory, Rc::clone(&self.0))
     }
@@ -180,21 +169,9 @@ mod tests {
         let three: Vec<_> = (0..3).map(|_| pool.take(ChunkSize::Small)).collect();
         assert_eq!(pool.stats().away, [3, 0, 0]);
         drop(three);
-        assert_eq!(
-            pool.stats(),
-            PoolStats {
-                away: [0; 3],
-                home: [2, 0, 0]
-            }
-        );
+        assert_eq!(pool.stats(), PoolStats { away: [0; 3], home: [2, 0, 0] });
         let _one = pool.take(ChunkSize::Small);
-        assert_eq!(
-            pool.stats(),
-            PoolStats {
-                away: [1, 0, 0],
-                home: [1, 0, 0]
-            }
-        );
+        assert_eq!(pool.stats(), PoolStats { away: [1, 0, 0], home: [1, 0, 0] });
         pool.trim();
         assert_eq!(pool.stats().home_bytes(), 0);
     }

@@ -21,10 +21,7 @@ impl Queue {
     /// An empty queue.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            slices: SmallVec::new(),
-            bytes: 0,
-        }
+        Self { slices: SmallVec::new(), bytes: 0 }
     }
 
     /// Bytes waiting.
@@ -75,11 +72,7 @@ impl Queue {
     /// # Panics
     /// If there are fewer.
     pub fn advance(&mut self, count: usize) {
-        assert!(
-            count <= self.bytes,
-            "advance by {count} in a queue of {}",
-            self.bytes
-        );
+        assert!(count <= self.bytes, "advance by {count} in a queue of {}", self.bytes);
         self.bytes -= count;
         let (mut left, mut whole) = (count, 0);
         for slice in &mut self.slices {
@@ -134,11 +127,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn content(queue: &Queue) -> Vec<u8> {
-        queue
-            .slices()
-            .iter()
-            .flat_map(|s| s.iter().copied())
-            .collect()
+        queue.slices().iter().flat_map(|s| s.iter().copied()).collect()
     }
 
     proptest! {

@@ -23,28 +23,17 @@ pub const SPILL_FLOOR: u32 = 16;
 /// None if every worker is closed or has `in_flight_max`.
 ///
 /// `own` may be `count` or more: then there is no preference. `at` is asked once a worker at most.
-pub fn choose(
-    own: usize,
-    count: usize,
-    in_flight_max: u32,
-    at: impl Fn(usize) -> Candidate,
-) -> Option<usize> {
+pub fn choose(own: usize, count: usize, in_flight_max: u32, at: impl Fn(usize) -> Candidate) -> Option<usize> {
     let usable = |c: &Candidate| c.open && c.in_flight < in_flight_max;
     let mine = (own < count).then(|| at(own)).filter(usable);
     if mine.is_some_and(|c| c.in_flight < SPILL_FLOOR) {
         return Some(own);
     }
     let others = (0..count).filter(|&i| i != own).map(|i| (i, at(i)));
-    let least = others
-        .filter(|(_, c)| usable(c))
-        .min_by_key(|(_, c)| c.in_flight);
+    let least = others.filter(|(_, c)| usable(c)).min_by_key(|(_, c)| c.in_flight);
     match (mine, least) {
         (Some(mine), Some((i, other))) => {
-            let lags = mine.in_flight
-                > other
-                    .in_flight
-                    .saturating_mul(2)
-                    .saturating_add(SPILL_FLOOR);
+            let lags = mine.in_flight > other.in_flight.saturating_mul(2).saturating_add(SPILL_FLOOR);
             Some(if lags { i } else { own })
         }
         (Some(_), None) => Some(own),
@@ -58,23 +47,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn pick(own: usize, max: u32, workers: &[(bool, u32)]) -> Option<usize> {
-        choose(own, workers.len(), max, |i| Candidate {
-            open: workers[i].0,
-            in_flight: workers[i].1,
-        })
+        choose(own, workers.len(), max, |i| Candidate { open: workers[i].0, in_flight: workers[i].1 })
     }
 
     #[test]
     fn own_worker_first_then_the_least_loaded() {
-        assert_eq!(
-            pick(1, 1024, &[(true, 0), (true, SPILL_FLOOR - 1)]),
-            Some(1)
-        );
+        assert_eq!(pick(1, 1024, &[(true, 0), (true, SPILL_FLOOR - 1)]), Some(1));
         assert_eq!(pick(1, 1024, &[(true, 0), (true, SPILL_FLOOR)]), Some(1));
-        assert_eq!(
-            pick(1, 1024, &[(true, 0), (true, SPILL_FLOOR + 1)]),
-            Some(0)
-        );
+        assert_eq!(pick(1, 1024, &[(true, 0), (true, SPILL_FLOOR + 1)]), Some(0));
         assert_eq!(pick(1, 1024, &[(true, 100), (true, 216)]), Some(1));
         assert_eq!(pick(1, 1024, &[(true, 100), (true, 217)]), Some(0));
         assert_eq!(pick(0, 1024, &[(false, 0), (true, 9), (true, 3)]), Some(2));

@@ -34,10 +34,7 @@ impl<T> IdlePool<T> {
     /// A pool of at most `max` connections.
     #[must_use]
     pub const fn new(max: usize) -> Self {
-        Self {
-            resting: Vec::new(),
-            max,
-        }
+        Self { resting: Vec::new(), max }
     }
 
     /// Takes the connection used last that leads to `generation` and has not expired at `now`. Those found before it
@@ -56,23 +53,13 @@ impl<T> IdlePool<T> {
         if self.resting.len() >= self.max {
             return Kept::No(conn);
         }
-        self.resting.push(Resting {
-            conn,
-            generation,
-            expires,
-        });
+        self.resting.push(Resting { conn, generation, expires });
         Kept::Yes
     }
 
     /// Drops what has expired at `now`, leads to another process than `generation`, or is not `sound`.
-    pub fn sweep(
-        &mut self,
-        generation: Option<Generation>,
-        now: Timestamp,
-        sound: impl Fn(&T) -> bool,
-    ) {
-        self.resting
-            .retain(|r| Some(r.generation) == generation && r.expires > now && sound(&r.conn));
+    pub fn sweep(&mut self, generation: Option<Generation>, now: Timestamp, sound: impl Fn(&T) -> bool) {
+        self.resting.retain(|r| Some(r.generation) == generation && r.expires > now && sound(&r.conn));
     }
 
     /// How many rest here.
@@ -104,14 +91,7 @@ mod tests {
         assert_eq!(pool.keep('a', G, at(10)), Kept::Yes);
         assert_eq!(pool.keep('b', G, at(10)), Kept::Yes);
         assert_eq!(pool.keep('c', G, at(10)), Kept::No('c'));
-        assert_eq!(
-            (
-                pool.take(G, at(1)),
-                pool.take(G, at(1)),
-                pool.take(G, at(1))
-            ),
-            (Some('b'), Some('a'), None)
-        );
+        assert_eq!((pool.take(G, at(1)), pool.take(G, at(1)), pool.take(G, at(1))), (Some('b'), Some('a'), None));
     }
 
     #[test]

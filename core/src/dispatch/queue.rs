@@ -21,11 +21,7 @@ impl<T> WaitQueue<T> {
     /// A queue for at most `max` waiters.
     #[must_use]
     pub const fn new(max: usize) -> Self {
-        Self {
-            waiters: VecDeque::new(),
-            next: 0,
-            max,
-        }
+        Self { waiters: VecDeque::new(), next: 0, max }
     }
 
     /// Takes a place at the end.

@@ -44,29 +44,11 @@ pub enum Verdict {
 #[must_use]
 pub const fn after_failure(failure: Failure) -> Verdict {
     match failure {
-        Failure {
-            response_begun: true,
-            ..
-        } => Verdict::Cut,
-        Failure { held: false, .. }
-        | Failure {
-            attempts_left: false,
-            ..
-        } => Verdict::BadGateway,
-        Failure {
-            seen: Seen::Nothing | Seen::Unread,
-            ..
-        } => Verdict::Again,
-        Failure {
-            seen: Seen::Perhaps,
-            idempotent: true,
-            ..
-        } => Verdict::Again,
-        Failure {
-            seen: Seen::Perhaps,
-            idempotent: false,
-            ..
-        } => Verdict::BadGateway,
+        Failure { response_begun: true, .. } => Verdict::Cut,
+        Failure { held: false, .. } | Failure { attempts_left: false, .. } => Verdict::BadGateway,
+        Failure { seen: Seen::Nothing | Seen::Unread, .. } => Verdict::Again,
+        Failure { seen: Seen::Perhaps, idempotent: true, .. } => Verdict::Again,
+        Failure { seen: Seen::Perhaps, idempotent: false, .. } => Verdict::BadGateway,
     }
 }
 
@@ -80,13 +62,8 @@ mod tests {
         for bits in 0..48u8 {
             let flag = |n: u8| (bits / 3) >> n & 1 == 1;
             let seen = [Seen::Nothing, Seen::Unread, Seen::Perhaps][usize::from(bits % 3)];
-            let f = Failure {
-                seen,
-                response_begun: flag(0),
-                idempotent: flag(1),
-                held: flag(2),
-                attempts_left: flag(3),
-            };
+            let f =
+                Failure { seen, response_begun: flag(0), idempotent: flag(1), held: flag(2), attempts_left: flag(3) };
             let safe = f.seen != Seen::Perhaps || f.idempotent;
             let expected = if f.response_begun {
                 Verdict::Cut

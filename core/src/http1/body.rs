@@ -112,26 +112,14 @@ impl BodyDecoder {
     pub fn decode(&mut self, input: &[u8]) -> Result<Run, Reject> {
         match &mut self.framing {
             State::Length(left) => {
-                let len = usize::try_from(*left)
-                    .unwrap_or(usize::MAX)
-                    .min(input.len());
+                let len = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
                 *left -= len as u64;
-                Ok(Run {
-                    forward: 0..len,
-                    consumed: len,
-                    data_bytes: len as u64,
-                    done: *left == 0,
-                })
+                Ok(Run { forward: 0..len, consumed: len, data_bytes: len as u64, done: *left == 0 })
             }
             State::Chunked(decoder) => decoder.decode(input, self.flavour),
             State::Open => {
                 let len = input.len();
-                Ok(Run {
-                    forward: 0..len,
-                    consumed: len,
-                    data_bytes: len as u64,
-                    done: false,
-                })
+                Ok(Run { forward: 0..len, consumed: len, data_bytes: len as u64, done: false })
             }
         }
     }

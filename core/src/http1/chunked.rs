@@ -110,9 +110,7 @@ impl ChunkedDecoder {
                 break;
             }
             let len = if self.state == State::Data {
-                let len = usize::try_from(self.left)
-                    .unwrap_or(usize::MAX)
-                    .min(input.len() - at);
+                let len = usize::try_from(self.left).unwrap_or(usize::MAX).min(input.len() - at);
                 self.left -= len as u64;
                 if self.left == 0 {
                     self.state = State::DataCr;
@@ -127,11 +125,7 @@ impl ChunkedDecoder {
                 }
             };
             if forwards {
-                let start = if run.forward.is_empty() {
-                    at
-                } else {
-                    run.forward.start
-                };
+                let start = if run.forward.is_empty() { at } else { run.forward.start };
                 run.forward = start..at + len;
             }
             run.consumed += len;
@@ -144,17 +138,12 @@ impl ChunkedDecoder {
     fn forwards(&self, byte: u8, flavour: Flavour) -> bool {
         match flavour {
             Flavour::DataOnly => self.state == State::Data,
-            Flavour::Verbatim if self.state == State::Size => {
-                byte.is_ascii_hexdigit() || byte == b'\r'
-            }
+            Flavour::Verbatim if self.state == State::Size => byte.is_ascii_hexdigit() || byte == b'\r',
             // The CR that ends a line with extensions comes in one of these states.
             Flavour::Verbatim => {
                 !self.state.is_extension()
                     || (byte == b'\r'
-                        && matches!(
-                            self.state,
-                            State::ExtensionName | State::ExtensionValue | State::AfterQuoted
-                        ))
+                        && matches!(self.state, State::ExtensionName | State::ExtensionValue | State::AfterQuoted))
             }
         }
     }
@@ -164,28 +153,12 @@ impl ChunkedDecoder {
         match self.state {
             State::SizeStart | State::Size => self.step_size(byte),
             State::SizeLf => {
-                let next = if self.left == 0 {
-                    State::Trailer
-                } else {
-                    State::Data
-                };
-                self.expect(
-                    byte == b'\n',
-                    next,
-                    "A chunk-size line does not end in CRLF.",
-                )
+                let next = if self.left == 0 { State::Trailer } else { State::Data };
+                self.expect(byte == b'\n', next, "A chunk-size line does not end in CRLF.")
             }
-            State::DataCr => self.expect(
-                byte == b'\r',
-                State::DataLf,
-                "Chunk data is not followed by CRLF.",
-            ),
+            State::DataCr => self.expect(byte == b'\r', State::DataLf, "Chunk data is not followed by CRLF."),
             State::DataLf => {
-                self.expect(
-                    byte == b'\n',
-                    State::SizeStart,
-                    "Chunk data is not followed by CRLF.",
-                )?;
+                self.expect(byte == b'\n', State::SizeStart, "Chunk data is not followed by CRLF.")?;
                 (self.digits, self.line_bytes) = (0, 0);
                 Ok(())
             }
@@ -221,11 +194,7 @@ impl ChunkedDecoder {
             if self.digits == SIZE_DIGITS_MAX {
                 return Err(Reject::bad("A chunk size has more than 16 digits."));
             }
-            self.left = if self.state == State::SizeStart {
-                0
-            } else {
-                self.left << 4
-            } | u64::from(digit);
+            self.left = if self.state == State::SizeStart { 0 } else { self.left << 4 } | u64::from(digit);
             self.digits += 1;
             self.line_bytes += 1;
             self.state = State::Size;
@@ -247,34 +216,24 @@ impl ChunkedDecoder {
             (State::BeforeName | State::BeforeValue, b' ' | b'\t') => self.state,
             (State::ExtensionName | State::AfterName, b' ' | b'\t') => State::AfterName,
             (State::ExtensionName | State::AfterName, b'=') => State::BeforeValue,
-            (
-                State::ExtensionName
-                | State::AfterName
-                | State::ExtensionValue
-                | State::AfterQuoted,
-                b';',
-            ) => State::BeforeName,
+            (State::ExtensionName | State::AfterName | State::ExtensionValue | State::AfterQuoted, b';') => {
+                State::BeforeName
+            }
             (State::BeforeValue, b'"') => State::Quoted,
             (State::ExtensionValue | State::AfterQuoted, b' ' | b'\t') => State::BeforeSemicolon,
             (State::ExtensionName | State::ExtensionValue | State::AfterQuoted, b'\r') => {
                 self.state = State::SizeLf;
                 return Ok(());
             }
-            (State::BeforeName | State::ExtensionName, byte) if is_tchar(byte) => {
-                State::ExtensionName
-            }
-            (State::BeforeValue | State::ExtensionValue, byte) if is_tchar(byte) => {
-                State::ExtensionValue
-            }
+            (State::BeforeName | State::ExtensionName, byte) if is_tchar(byte) => State::ExtensionName,
+            (State::BeforeValue | State::ExtensionValue, byte) if is_tchar(byte) => State::ExtensionValue,
             (State::Quoted, b'"') => State::AfterQuoted,
             (State::Quoted, b'\\') => State::Escaped,
             (State::Quoted | State::Escaped, byte) if is_value_byte(byte) => State::Quoted,
             _ => return Err(Reject::bad("A chunk extension is malformed.")),
         };
         if self.line_bytes == SIZE_LINE_BYTES_MAX || self.extension_bytes == EXTENSION_BYTES_MAX {
-            return Err(Reject::bad(
-                "The chunk extensions are longer than this server accepts.",
-            ));
+            return Err(Reject::bad("The chunk extensions are longer than this server accepts."));
         }
         self.line_bytes += 1;
         self.extension_bytes += 1;

@@ -54,9 +54,7 @@ pub fn encode_request(
     forwarding: Option<&Forwarding<'_>>,
     out: &mut impl Sink,
 ) -> Result<(), Full> {
-    let host = head
-        .first(FieldKind::Host)
-        .or_else(|| head.form.authority());
+    let host = head.first(FieldKind::Host).or_else(|| head.form.authority());
     put_request_line(head, out)?;
     out.put_all(&[b"Host: ", host.unwrap_or(DEFAULT_HOST), b"\r\n"])?;
     let drops = Nominated::of(facts.nominates, &head.fields);
@@ -95,16 +93,10 @@ fn put_request_line(head: &RequestHead<'_>, out: &mut impl Sink) -> Result<(), F
     out.put(b" HTTP/1.1\r\n")
 }
 
-fn passes_upstream(
-    field: &Field<'_>,
-    facts: &RequestFacts,
-    forwarding: Option<&Forwarding<'_>>,
-) -> bool {
+fn passes_upstream(field: &Field<'_>, facts: &RequestFacts, forwarding: Option<&Forwarding<'_>>) -> bool {
     let believed = forwarding.is_none_or(|it| it.trusted);
     match field.kind {
-        FieldKind::Other | FieldKind::ContentLength | FieldKind::ContentType | FieldKind::Date => {
-            true
-        }
+        FieldKind::Other | FieldKind::ContentLength | FieldKind::ContentType | FieldKind::Date => true,
         // Written elsewhere, or meant for this hop only.
         FieldKind::Host
         | FieldKind::TransferEncoding
@@ -137,12 +129,7 @@ fn put_forwarding(
     out: &mut impl Sink,
 ) -> Result<(), Full> {
     let known = |kind| about.trusted && head.first(kind).is_some();
-    let Added {
-        x_forwarded,
-        real_ip,
-        forwarded,
-        request_id,
-    } = about.add;
+    let Added { x_forwarded, real_ip, forwarded, request_id } = about.add;
     // Lists grow by one more line, which is the same as one more element (RFC 9110 section 5.3); node joins them.
     if x_forwarded && !about.peer.is_empty() {
         out.put_all(&[b"X-Forwarded-For: ", about.peer, b"\r\n"])?;
@@ -167,11 +154,7 @@ fn put_forwarding(
 }
 
 /// RFC 7239 section 4: IPv6 addresses and ports make a value a quoted string.
-fn put_forwarded(
-    host: Option<&[u8]>,
-    about: &Forwarding<'_>,
-    out: &mut impl Sink,
-) -> Result<(), Full> {
+fn put_forwarded(host: Option<&[u8]>, about: &Forwarding<'_>, out: &mut impl Sink) -> Result<(), Full> {
     match about.peer {
         [] => out.put(b"Forwarded: for=unknown")?,
         peer if peer.contains(&b':') => out.put_all(&[b"Forwarded: for=\"[", peer, b"]\""])?,

@@ -13,10 +13,7 @@ pub struct Reject {
 
 impl Reject {
     pub(super) const fn bad(reason: &'static str) -> Self {
-        Self {
-            status: 400,
-            reason,
-        }
+        Self { status: 400, reason }
     }
 
     pub(super) const fn with(status: u16, reason: &'static str) -> Self {
@@ -55,17 +52,12 @@ impl core::error::Error for BadResponse {}
 
 impl From<Reject> for BadResponse {
     fn from(reject: Reject) -> Self {
-        Self {
-            reason: reject.reason,
-        }
+        Self { reason: reject.reason }
     }
 }
 
 impl From<BadResponse> for Reject {
     fn from(bad: BadResponse) -> Self {
-        Self {
-            status: 502,
-            reason: bad.reason,
-        }
+        Self { status: 502, reason: bad.reason }
     }
 }

@@ -20,13 +20,6 @@ impl<'a> Field<'a> {
     /// A field, classified by its name.
     #[must_use]
     pub fn new(name: &'a [u8], value: &'a [u8]) -> Self {
-<<<<<<< HEAD
-        Self {
-            name,
-            value,
-            kind: FieldKind::of(name),
-        }
-=======
         Self { name, value, kind: FieldKind::of(name), line_at: 0 }
     }
 
@@ -34,7 +27,6 @@ impl<'a> Field<'a> {
     pub(super) fn canonical_line(&self) -> Option<Range<usize>> {
         let start = self.line_at as usize;
         (start > 0).then(|| start..start + self.name.len() + self.value.len() + b": \r\n".len())
->>>>>>> http1
     }
 }
 
@@ -108,11 +100,7 @@ impl FieldKind {
             (11.., b'x') if has_prefix(name, b"x-forwarded") => return Self::forwarded(name),
             _ => return Self::Other,
         };
-        if name.eq_ignore_ascii_case(expected) {
-            kind
-        } else {
-            Self::Other
-        }
+        if name.eq_ignore_ascii_case(expected) { kind } else { Self::Other }
     }
 
     fn forwarded(name: &[u8]) -> Self {
@@ -163,27 +151,16 @@ const CRITICAL: &[&[u8]] = &[
 ];
 
 /// Families of names of which each is critical.
-const CRITICAL_PREFIXES: &[&[u8]] = &[
-    b"accept",
-    b"access-control-",
-    b"content-",
-    b"if-",
-    b"proxy-",
-    b"sec-",
-    b"x-forwarded",
-];
+const CRITICAL_PREFIXES: &[&[u8]] =
+    &[b"accept", b"access-control-", b"content-", b"if-", b"proxy-", b"sec-", b"x-forwarded"];
 
 /// Whether a field is too important to be removed by a `Connection` option or to arrive in a trailer section.
 ///
 /// Only the first 32 bytes of a name decide: no critical name or prefix is longer.
 #[must_use]
 pub fn is_critical(name: &[u8]) -> bool {
-    CRITICAL
-        .iter()
-        .any(|critical| name.eq_ignore_ascii_case(critical))
-        || CRITICAL_PREFIXES
-            .iter()
-            .any(|prefix| has_prefix(name, prefix))
+    CRITICAL.iter().any(|critical| name.eq_ignore_ascii_case(critical))
+        || CRITICAL_PREFIXES.iter().any(|prefix| has_prefix(name, prefix))
 }
 
 #[cfg(test)]
@@ -217,20 +194,8 @@ mod tests {
 
     #[test]
     fn critical_names_are_short_and_matched_in_any_case() {
-        assert!(
-            CRITICAL
-                .iter()
-                .chain(CRITICAL_PREFIXES)
-                .all(|name| name.len() <= 32)
-        );
-        for name in [
-            "Host",
-            "COOKIE",
-            "X-Forwarded-Anything",
-            "content-length",
-            "Sec-WebSocket-Key",
-            "If-Match",
-        ] {
+        assert!(CRITICAL.iter().chain(CRITICAL_PREFIXES).all(|name| name.len() <= 32));
+        for name in ["Host", "COOKIE", "X-Forwarded-Anything", "content-length", "Sec-WebSocket-Key", "If-Match"] {
             assert!(is_critical(name.as_bytes()), "{name}");
         }
         assert!(!is_critical(b"X-Custom") && !is_critical(b"Cookies") && !is_critical(b"close"));

@@ -68,10 +68,7 @@ pub fn judge_request(head: &RequestHead<'_>) -> Result<RequestFacts, Reject> {
     }
     let is_11 = head.version == Version::Http11;
     if is_11 && seen.expect_other {
-        return Err(Reject::with(
-            417,
-            "The expectation is not known: only 100-continue is.",
-        ));
+        return Err(Reject::with(417, "The expectation is not known: only 100-continue is."));
     }
     Ok(RequestFacts {
         method,
@@ -79,13 +76,8 @@ pub fn judge_request(head: &RequestHead<'_>) -> Result<RequestFacts, Reject> {
         body,
         keep_alive: !seen.options.close && (is_11 || seen.options.keep_alive),
         // RFC 9110 section 10.1.1: ignored in HTTP/1.0, pointless without a body.
-        expect_continue: is_11
-            && seen.expect_continue
-            && !matches!(body, Framing::None | Framing::Length(0)),
-        upgrade: is_11
-            && seen.wants_upgrade()
-            && method == MethodClass::Get
-            && body == Framing::None,
+        expect_continue: is_11 && seen.expect_continue && !matches!(body, Framing::None | Framing::Length(0)),
+        upgrade: is_11 && seen.wants_upgrade() && method == MethodClass::Get && body == Framing::None,
         trailers: is_11 && seen.te_trailers,
         nominates: seen.options.nominates,
     })
@@ -120,36 +112,22 @@ impl<'a> Seen<'a> {
     pub(super) fn take(&mut self, kind: FieldKind, value: &'a [u8]) -> Result<(), Reject> {
         match kind {
             FieldKind::Host => only(&mut self.host, value, "There is more than one Host field.")?,
-            FieldKind::ContentLength => only(
-                &mut self.length,
-                value,
-                "There is more than one Content-Length field.",
-            )?,
+            FieldKind::ContentLength => only(&mut self.length, value, "There is more than one Content-Length field.")?,
             FieldKind::TransferEncoding => {
-                only(
-                    &mut self.coding,
-                    value,
-                    "There is more than one Transfer-Encoding field.",
-                )?;
+                only(&mut self.coding, value, "There is more than one Transfer-Encoding field.")?;
             }
             // A singleton (RFC 9110 section 8.3): a filter in front and the application might each pick another one.
-            FieldKind::ContentType => only(
-                &mut self.content_type,
-                value,
-                "There is more than one Content-Type field.",
-            )?,
-            FieldKind::Connection => self.options.take(value)?,
-            FieldKind::Expect if value.eq_ignore_ascii_case(b"100-continue") => {
-                self.expect_continue = true
+            FieldKind::ContentType => {
+                only(&mut self.content_type, value, "There is more than one Content-Type field.")?
             }
+            FieldKind::Connection => self.options.take(value)?,
+            FieldKind::Expect if value.eq_ignore_ascii_case(b"100-continue") => self.expect_continue = true,
             FieldKind::Expect => self.expect_other = true,
             FieldKind::Upgrade => {
                 self.upgrade = true;
                 self.upgrade_refused |= !elements(value).all(may_upgrade_to);
             }
-            FieldKind::Te => {
-                self.te_trailers |= elements(value).any(|it| it.eq_ignore_ascii_case(b"trailers"))
-            }
+            FieldKind::Te => self.te_trailers |= elements(value).any(|it| it.eq_ignore_ascii_case(b"trailers")),
             FieldKind::Other
             | FieldKind::KeepAlive
             | FieldKind::ProxyConnection
@@ -171,18 +149,12 @@ impl<'a> Seen<'a> {
     pub(super) fn framing(&self, version: Version) -> Result<Framing, Reject> {
         match (self.coding, self.length, version) {
             (None, None, _) => Ok(Framing::None),
-            (None, Some(value), _) => decimal(value)
-                .map(Framing::Length)
-                .ok_or(Reject::bad("Content-Length is not a plain decimal number.")),
-            (Some(_), Some(_), _) => Err(Reject::bad(
-                "There are both Transfer-Encoding and Content-Length.",
-            )),
-            (Some(_), None, Version::Http10) => {
-                Err(Reject::bad("HTTP/1.0 does not know Transfer-Encoding."))
+            (None, Some(value), _) => {
+                decimal(value).map(Framing::Length).ok_or(Reject::bad("Content-Length is not a plain decimal number."))
             }
-            (Some(value), None, Version::Http11) if value.eq_ignore_ascii_case(b"chunked") => {
-                Ok(Framing::Chunked)
-            }
+            (Some(_), Some(_), _) => Err(Reject::bad("There are both Transfer-Encoding and Content-Length.")),
+            (Some(_), None, Version::Http10) => Err(Reject::bad("HTTP/1.0 does not know Transfer-Encoding.")),
+            (Some(value), None, Version::Http11) if value.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
             (Some(value), None, Version::Http11) => Err(refused_coding(value)),
         }
     }
@@ -216,29 +188,15 @@ impl Options {
     }
 }
 
-fn only<'a>(
-    slot: &mut Option<&'a [u8]>,
-    value: &'a [u8],
-    reason: &'static str,
-) -> Result<(), Reject> {
-    if slot.replace(value).is_some() {
-        Err(Reject::bad(reason))
-    } else {
-        Ok(())
-    }
+fn only<'a>(slot: &mut Option<&'a [u8]>, value: &'a [u8], reason: &'static str) -> Result<(), Reject> {
+    if slot.replace(value).is_some() { Err(Reject::bad(reason)) } else { Ok(()) }
 }
 
 /// Protocols that end at this server are not offered to the application: h2c would open a second, unchecked way to
 /// speak HTTP to it.
 fn may_upgrade_to(protocol: &[u8]) -> bool {
-    let name = protocol
-        .split(|&byte| byte == b'/')
-        .next()
-        .unwrap_or_default();
-    is_token(name)
-        && ![&b"h2c"[..], b"h2", b"h3", b"http", b"tls"]
-            .iter()
-            .any(|it| name.eq_ignore_ascii_case(it))
+    let name = protocol.split(|&byte| byte == b'/').next().unwrap_or_default();
+    is_token(name) && ![&b"h2c"[..], b"h2", b"h3", b"http", b"tls"].iter().any(|it| name.eq_ignore_ascii_case(it))
 }
 
 /// 501 for codings that are merely unknown here, 400 for values that are wrong by any reading.
@@ -246,16 +204,11 @@ fn refused_coding(value: &[u8]) -> Reject {
     let mut chunked = false;
     for coding in elements(value) {
         if !is_token(coding) || chunked {
-            return Reject::bad(
-                "Transfer-Encoding is malformed: only `chunked`, once, is accepted.",
-            );
+            return Reject::bad("Transfer-Encoding is malformed: only `chunked`, once, is accepted.");
         }
         chunked = coding.eq_ignore_ascii_case(b"chunked");
     }
-    Reject::with(
-        501,
-        "The transfer coding is not implemented: only chunked is.",
-    )
+    Reject::with(501, "The transfer coding is not implemented: only chunked is.")
 }
 
 /// RFC 9112 section 3.2: exactly one valid Host in HTTP/1.1; a target with an authority of its own must agree with it.
@@ -267,13 +220,10 @@ fn check_host(head: &RequestHead<'_>, seen: &Seen<'_>) -> Result<(), Reject> {
             Version::Http11 => Err(Reject::bad("There is no Host field.")),
         };
     };
-    let host = Authority::parse(value)
-        .ok_or(Reject::bad("The Host field is not a valid host and port."))?;
+    let host = Authority::parse(value).ok_or(Reject::bad("The Host field is not a valid host and port."))?;
     let https = matches!(head.form, Target::Absolute { https: true, .. });
     match head.form.authority().and_then(Authority::parse) {
-        Some(target) if !target.is_same(&host, https) => {
-            Err(Reject::bad("Host and the request target disagree."))
-        }
+        Some(target) if !target.is_same(&host, https) => Err(Reject::bad("Host and the request target disagree.")),
         _ => Ok(()),
     }
 }

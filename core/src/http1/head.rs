@@ -95,13 +95,6 @@ fn collect<'a>(head: &'a [u8], headers: &[httparse::Header<'a>], fields: &mut Fi
     Some(())
 }
 
-<<<<<<< HEAD
-fn collect<'a>(headers: &[httparse::Header<'a>]) -> Fields<'a> {
-    headers
-        .iter()
-        .map(|header| Field::new(header.name.as_bytes(), trim(header.value)))
-        .collect()
-=======
 /// Whether `part` is where `rest` begins: the same bytes, not just equal ones.
 fn is_at(rest: &[u8], part: &[u8]) -> bool {
     core::ptr::eq(rest.as_ptr(), part.as_ptr())
@@ -111,7 +104,6 @@ fn is_at(rest: &[u8], part: &[u8]) -> bool {
 fn offset_in(whole: &[u8], part: &[u8]) -> Option<usize> {
     let offset = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
     (offset <= whole.len() && part.len() <= whole.len() - offset).then_some(offset)
->>>>>>> http1
 }
 
 impl<'a> RequestHead<'a> {
@@ -122,30 +114,6 @@ impl<'a> RequestHead<'a> {
     /// 431 for more than `fields_max` fields, 501 for a method node does not know, 505 for a version other than 1.0
     /// and 1.1, 400 for anything that RFC 9112 sections 2 to 5 do not allow.
     pub fn parse(head: &'a [u8], fields_max: usize) -> Result<Self, Reject> {
-<<<<<<< HEAD
-        if !has_clean_lines(head) {
-            return Err(Reject::bad(
-                "The head is not made of lines that end in CRLF.",
-            ));
-        }
-        let line = &head[..memchr::memchr(b'\r', head).unwrap_or(0)];
-        let parsed = with_slots(fields_max, |slots| {
-            let mut request = httparse::Request::new(&mut []);
-            let status = request.parse_with_uninit_headers(head, slots)?;
-            Ok((
-                status,
-                request.method,
-                request.path,
-                request.version,
-                collect(request.headers),
-            ))
-        });
-        let (status, method, target, version, fields) =
-            parsed.map_err(|error| explain(error, line))?;
-        let (httparse::Status::Complete(len), Some(method), Some(target), Some(minor)) =
-            (status, method, target, version)
-        else {
-=======
         const BAD_LINE: Reject = Reject::bad("The request line is not of the form METHOD SP TARGET SP VERSION.");
         let mut inline = NO_SLOTS;
         let mut spilled;
@@ -158,56 +126,30 @@ impl<'a> RequestHead<'a> {
         }
         let status = status.map_err(|error| explain(error, head))?;
         let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version) else {
->>>>>>> http1
             return Err(Reject::bad("The head is not complete."));
         };
         let (method, target) = (method.as_bytes(), target.as_bytes());
         // The parser tolerates little, but this is the place to be sure: one space, one target, one space, one version.
-<<<<<<< HEAD
-        if len != head.len() || line.len() != method.len() + target.len() + b"  HTTP/1.1".len() {
-            return Err(Reject::bad(
-                "The request line is not of the form METHOD SP TARGET SP VERSION.",
-            ));
-=======
         let line_len = method.len() + target.len() + b"  HTTP/1.1".len();
         let is_exact =
             offset_in(head, method) == Some(0) && head.get(line_len..).is_some_and(|it| it.starts_with(b"\r\n"));
         if !is_exact || status != httparse::Status::Complete(head.len()) || !head.ends_with(b"\r\n\r\n") {
             return Err(BAD_LINE);
->>>>>>> http1
         }
         if !METHODS.contains(&method) {
             return Err(Reject::with(501, "The method is not implemented."));
         }
-<<<<<<< HEAD
-        let version = if minor == 1 {
-            Version::Http11
-        } else {
-            Version::Http10
-        };
-        Ok(Self {
-            method,
-            target,
-            form: Target::parse(method, target)?,
-            version,
-            fields,
-        })
-=======
         let version = if minor == 1 { Version::Http11 } else { Version::Http10 };
         let form = Target::parse(method, target)?;
         let mut parsed = Self { method, target, form, version, fields: Fields::new(), bytes: head };
         collect(head, request.headers, &mut parsed.fields).ok_or(Reject::bad("A field line does not end in CRLF."))?;
         Ok(parsed)
->>>>>>> http1
     }
 
     /// The first value of the fields of a kind.
     #[must_use]
     pub fn first(&self, kind: FieldKind) -> Option<&'a [u8]> {
-        self.fields
-            .iter()
-            .find(|field| field.kind == kind)
-            .map(|field| field.value)
+        self.fields.iter().find(|field| field.kind == kind).map(|field| field.value)
     }
 }
 
@@ -218,33 +160,6 @@ impl<'a> ResponseHead<'a> {
     /// The head is not what RFC 9112 sections 2, 4 and 5 describe, or has more than `fields_max` fields.
     pub fn parse(head: &'a [u8], fields_max: usize) -> Result<Self, BadResponse> {
         const PREFIX: usize = b"HTTP/1.1 200".len();
-<<<<<<< HEAD
-        if !has_clean_lines(head) {
-            return Err(BadResponse::new(
-                "The response's head is not made of lines that end in CRLF.",
-            ));
-        }
-        let line = &head[..memchr::memchr(b'\r', head).unwrap_or(0)];
-        let parsed = with_slots(fields_max, |slots| {
-            let mut response = httparse::Response::new(&mut []);
-            let status = httparse::ParserConfig::default().parse_response_with_uninit_headers(
-                &mut response,
-                head,
-                slots,
-            )?;
-            Ok((
-                status,
-                response.code,
-                response.version,
-                collect(response.headers),
-            ))
-        });
-        let (status, code, version, fields) =
-            parsed.map_err(|_| BadResponse::new("The response's head is malformed."))?;
-        let (httparse::Status::Complete(len), Some(code), Some(minor)) = (status, code, version)
-        else {
-            return Err(BadResponse::new("The response's head is not complete."));
-=======
         const BAD_LINE: BadResponse = BadResponse::new("The response's status line is malformed.");
         let mut inline = NO_SLOTS;
         let mut spilled;
@@ -260,7 +175,6 @@ impl<'a> ResponseHead<'a> {
         let status = status.map_err(|_| BadResponse::new("The response's head is malformed."))?;
         let (Some(code @ 100..), Some(minor)) = (response.code, response.version) else {
             return Err(BAD_LINE);
->>>>>>> http1
         };
         let end = memchr::memchr2(b'\r', b'\n', head).unwrap_or(0);
         // The reason is taken from the line itself: the parser hides phrases that are not ASCII.
@@ -273,25 +187,11 @@ impl<'a> ResponseHead<'a> {
         if !is_exact || status != httparse::Status::Complete(head.len()) {
             return Err(BAD_LINE);
         }
-<<<<<<< HEAD
-        let version = if minor == 1 {
-            Version::Http11
-        } else {
-            Version::Http10
-        };
-        Ok(Self {
-            status: code,
-            reason,
-            version,
-            fields,
-        })
-=======
         let version = if minor == 1 { Version::Http11 } else { Version::Http10 };
         let mut parsed = Self { status: code, reason, version, fields: Fields::new(), bytes: head };
         collect(head, response.headers, &mut parsed.fields)
             .ok_or(BadResponse::new("A field line of the response does not end in CRLF."))?;
         Ok(parsed)
->>>>>>> http1
     }
 }
 
@@ -299,45 +199,22 @@ impl<'a> ResponseHead<'a> {
 #[cold]
 fn explain(error: httparse::Error, head: &[u8]) -> Reject {
     match error {
-        httparse::Error::HeaderName => {
-            Reject::bad("A field name is empty or contains an invalid character.")
-        }
+        httparse::Error::HeaderName => Reject::bad("A field name is empty or contains an invalid character."),
         httparse::Error::HeaderValue => Reject::bad("A field value contains a control character."),
         httparse::Error::NewLine => Reject::bad("A line of the head does not end in CRLF."),
-<<<<<<< HEAD
-        httparse::Error::TooManyHeaders => Reject::with(
-            431,
-            "There are more header fields than this server accepts.",
-        ),
-        httparse::Error::Version if has_version_form(line) => Reject::with(
-            505,
-            "The HTTP version is not supported: only 1.0 and 1.1 are.",
-        ),
-=======
         httparse::Error::TooManyHeaders => Reject::with(431, "There are more header fields than this server accepts."),
         httparse::Error::Version if has_version_form(head) => {
             Reject::with(505, "The HTTP version is not supported: only 1.0 and 1.1 are.")
         }
->>>>>>> http1
         httparse::Error::Version => Reject::bad("The HTTP version is malformed."),
-        httparse::Error::Status | httparse::Error::Token => {
-            Reject::bad("The request line is malformed.")
-        }
+        httparse::Error::Status | httparse::Error::Token => Reject::bad("The request line is malformed."),
     }
 }
 
-<<<<<<< HEAD
-/// Whether the line has three words, the last of which is a version.
-fn has_version_form(line: &[u8]) -> bool {
-    let mut words = line
-        .split(|&byte| byte == b' ')
-        .filter(|word| !word.is_empty());
-=======
 /// Whether the first line has three words, the last of which is a version.
 fn has_version_form(head: &[u8]) -> bool {
     let line = &head[..memchr::memchr(b'\r', head).unwrap_or(0)];
     let mut words = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
->>>>>>> http1
     let (_, _, version, rest) = (words.next(), words.next(), words.next(), words.next());
     let spaces = memchr::memchr_iter(b' ', line).count();
     spaces == 2

@@ -25,13 +25,7 @@ pub fn encode_response(
     if !delivery.sends_head {
         return Ok(());
     }
-    out.put_all(&[
-        b"HTTP/1.1 ",
-        write_decimal(u64::from(head.status), &mut [0; 20]),
-        b" ",
-        head.reason,
-        b"\r\n",
-    ])?;
+    out.put_all(&[b"HTTP/1.1 ", write_decimal(u64::from(head.status), &mut [0; 20]), b" ", head.reason, b"\r\n"])?;
     let drops = Nominated::of(facts.nominates, &head.fields);
     let mut dated = facts.informational || facts.status == 101;
     let mut lines = Lines::of(head.bytes);
@@ -47,11 +41,7 @@ pub fn encode_response(
         out.put_all(&[b"Date: ", date, b"\r\n"])?;
     }
     if !facts.informational {
-        out.put(connection(
-            facts.status == 101,
-            delivery.keep_alive,
-            delivery.client,
-        ))?;
+        out.put(connection(facts.status == 101, delivery.keep_alive, delivery.client))?;
     }
     out.put(b"\r\n")
 }
@@ -123,20 +113,9 @@ pub struct Reply<'a> {
 pub fn encode_reply(reply: &Reply<'_>, out: &mut impl Sink) -> Result<(), Full> {
     let mut digits = [0; 20];
     let status = write_decimal(u64::from(reply.status), &mut digits);
-    out.put_all(&[
-        b"HTTP/1.1 ",
-        status,
-        b" ",
-        reason_phrase(reply.status).as_bytes(),
-        b"\r\nDate: ",
-        reply.date,
-    ])?;
+    out.put_all(&[b"HTTP/1.1 ", status, b" ", reason_phrase(reply.status).as_bytes(), b"\r\nDate: ", reply.date])?;
     let len = write_decimal(reply.sentence.len() as u64 + 1, &mut digits);
-    out.put_all(&[
-        b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ",
-        len,
-        b"\r\n",
-    ])?;
+    out.put_all(&[b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ", len, b"\r\n"])?;
     for (name, value) in reply.fields {
         out.put_all(&[name.as_bytes(), b": ", value.as_bytes(), b"\r\n"])?;
     }
@@ -144,11 +123,7 @@ pub fn encode_reply(reply: &Reply<'_>, out: &mut impl Sink) -> Result<(), Full> 
         out.put(b"Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n")?;
     }
     out.put_all(&[connection(false, reply.keep_alive, reply.client), b"\r\n"])?;
-    if reply.head_only {
-        Ok(())
-    } else {
-        out.put_all(&[reply.sentence.as_bytes(), b"\n"])
-    }
+    if reply.head_only { Ok(()) } else { out.put_all(&[reply.sentence.as_bytes(), b"\n"]) }
 }
 
 /// Answers `Expect: 100-continue` where the server does so itself.

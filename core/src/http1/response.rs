@@ -30,18 +30,12 @@ pub struct ResponseFacts {
 ///
 /// # Errors
 /// The framing is ambiguous (RFC 9112 section 6.3), or 101 came without having been asked for.
-pub fn judge_response(
-    head: &ResponseHead<'_>,
-    request: &RequestFacts,
-) -> Result<ResponseFacts, BadResponse> {
+pub fn judge_response(head: &ResponseHead<'_>, request: &RequestFacts) -> Result<ResponseFacts, BadResponse> {
     let mut seen = Seen::default();
     let mut keep_alive_timeout = None;
     for field in &head.fields {
         // Not a response's business; how an application misuses the names does not matter.
-        if matches!(
-            field.kind,
-            FieldKind::Host | FieldKind::Expect | FieldKind::Te | FieldKind::ContentType
-        ) {
+        if matches!(field.kind, FieldKind::Host | FieldKind::Expect | FieldKind::Te | FieldKind::ContentType) {
             continue;
         }
         if field.kind == FieldKind::KeepAlive {
@@ -57,9 +51,7 @@ pub fn judge_response(
     let declared = seen.framing(head.version)?;
     let connects = request.method == MethodClass::Connect && matches!(head.status, 200..=299);
     let framing = match (head.status, declared) {
-        (101, _) if !request.upgrade => {
-            return Err(BadResponse::new("The worker switched protocols unasked."));
-        }
+        (101, _) if !request.upgrade => return Err(BadResponse::new("The worker switched protocols unasked.")),
         (101, _) => Framing::Tunnel,
         _ if connects => Framing::Tunnel,
         (100..=199 | 204 | 304, _) => Framing::None,
@@ -72,14 +64,11 @@ pub fn judge_response(
         Version::Http10 => !seen.options.close && seen.options.keep_alive,
     };
     // A 204 or 1xx that announces a body may be followed by one, which would pass for the next response.
-    let suspicious = matches!(head.status, 100..=199 | 204)
-        && !matches!(declared, Framing::None | Framing::Length(0));
+    let suspicious = matches!(head.status, 100..=199 | 204) && !matches!(declared, Framing::None | Framing::Length(0));
     Ok(ResponseFacts {
         status: head.status,
         framing,
-        keep_alive: persists
-            && !suspicious
-            && !matches!(framing, Framing::UntilClose | Framing::Tunnel),
+        keep_alive: persists && !suspicious && !matches!(framing, Framing::UntilClose | Framing::Tunnel),
         keep_alive_timeout,
         informational: matches!(head.status, 100 | 102..=199),
         nominates: seen.options.nominates,
@@ -123,11 +112,7 @@ impl Delivery {
         };
         Self {
             framing: response.framing,
-            flavour: if is_11 {
-                Flavour::Verbatim
-            } else {
-                Flavour::DataOnly
-            },
+            flavour: if is_11 { Flavour::Verbatim } else { Flavour::DataOnly },
             keep_alive: may_keep_alive && request.keep_alive && delimited,
             sends_head: is_11 || !response.informational,
             client: request.version,

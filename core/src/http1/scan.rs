@@ -47,30 +47,19 @@ impl HeadScanner {
         loop {
             let window = &bytes[..bytes.len().min(self.limit(head_bytes_max))];
             let from = self.seen as usize;
-            let Some(found) = window
-                .get(from..)
-                .and_then(|rest| memchr::memchr3(b'\r', b'\n', 0, rest))
-            else {
+            let Some(found) = window.get(from..).and_then(|rest| memchr::memchr3(b'\r', b'\n', 0, rest)) else {
                 self.seen = to_u32(window.len().max(from));
                 return self.pause(window, head_bytes_max);
             };
             let at = from + found;
             match window[at] {
                 0 => return Err(Reject::bad("The head contains a NUL.")),
-                b'\n' => {
-                    return Err(Reject::bad(
-                        "A line of the head ends in LF instead of CRLF.",
-                    ));
-                }
+                b'\n' => return Err(Reject::bad("A line of the head ends in LF instead of CRLF.")),
                 _ => {}
             }
             match window.get(at + 1) {
                 Some(b'\n') => {}
-                Some(_) => {
-                    return Err(Reject::bad(
-                        "The head contains a CR that is not followed by LF.",
-                    ));
-                }
+                Some(_) => return Err(Reject::bad("The head contains a CR that is not followed by LF.")),
                 None => {
                     self.seen = to_u32(at);
                     return self.pause(window, head_bytes_max);
@@ -91,9 +80,7 @@ impl HeadScanner {
     /// Whether the head's first byte has arrived: leading empty lines do not count as the beginning of a request.
     #[must_use]
     pub fn has_begun(&self, bytes: &[u8]) -> bool {
-        bytes
-            .get(self.skipped())
-            .is_some_and(|&byte| byte != b'\r' || bytes.len() > self.skipped() + 1)
+        bytes.get(self.skipped()).is_some_and(|&byte| byte != b'\r' || bytes.len() > self.skipped() + 1)
     }
 
     /// Ready for the next message.
@@ -115,9 +102,7 @@ impl HeadScanner {
         } else if self.past_first_line {
             return Ok(Some(at + 2 - self.skipped()));
         } else if self.skipped >= 2 * u32::from(LEADING_LINES_MAX) {
-            return Err(Reject::bad(
-                "There are empty lines before the request line.",
-            ));
+            return Err(Reject::bad("There are empty lines before the request line."));
         } else {
             self.skipped = self.seen;
         }
@@ -129,17 +114,11 @@ impl HeadScanner {
         if window.len() < self.limit(head_bytes_max) {
             Ok(Scan::Incomplete)
         } else if self.past_first_line {
-            Err(Reject::with(
-                431,
-                "The head is longer than this server accepts.",
-            ))
+            Err(Reject::with(431, "The head is longer than this server accepts."))
         } else if memchr::memchr(b' ', window).is_none() {
             Err(Reject::bad("The first line has no space in it."))
         } else {
-            Err(Reject::with(
-                414,
-                "The request line is longer than this server accepts.",
-            ))
+            Err(Reject::with(414, "The request line is longer than this server accepts."))
         }
     }
 }
@@ -168,12 +147,7 @@ mod tests {
         assert_eq!(scanner.scan(&late, 27), Ok(Scan::Complete { head_len: 27 }));
         assert_eq!(scanner.skipped(), 2);
         assert!(scanner.has_begun(&late) && !scanner.has_begun(&late[..2]));
-        assert_eq!(
-            whole(b"\r\n\r\nGET / HTTP/1.1\r\n", 100)
-                .unwrap_err()
-                .status,
-            400
-        );
+        assert_eq!(whole(b"\r\n\r\nGET / HTTP/1.1\r\n", 100).unwrap_err().status, 400);
     }
 
     #[test]
@@ -189,22 +163,11 @@ mod tests {
             (b"GET / HTTP/1.1\r\nA: bbbbbbbbbbbbbbbbbbbbbbbbbbbbb", 431),
         ];
         for (bytes, status) in cases {
-            assert_eq!(
-                whole(bytes, 40).unwrap_err().status,
-                status,
-                "{}",
-                bytes.escape_ascii()
-            );
+            assert_eq!(whole(bytes, 40).unwrap_err().status, status, "{}", bytes.escape_ascii());
         }
         assert_eq!(whole(b"GET / HTTP/1.1\r\n\r", 18), Ok(Scan::Incomplete));
-        assert_eq!(
-            whole(b"GET / HTTP/1.1\r\n\r\n", 18),
-            Ok(Scan::Complete { head_len: 18 })
-        );
-        assert_eq!(
-            whole(b"GET / HTTP/1.1\r\n\r\n", 17).unwrap_err().status,
-            431
-        );
+        assert_eq!(whole(b"GET / HTTP/1.1\r\n\r\n", 18), Ok(Scan::Complete { head_len: 18 }));
+        assert_eq!(whole(b"GET / HTTP/1.1\r\n\r\n", 17).unwrap_err().status, 431);
     }
 
     proptest! {

@@ -32,9 +32,7 @@ impl<'a> Target<'a> {
     /// for a slash.
     pub(super) fn parse(method: &[u8], target: &'a [u8]) -> Result<Self, Reject> {
         if !target.iter().all(u8::is_ascii_graphic) {
-            return Err(Reject::bad(
-                "The request target contains a byte that is not visible ASCII.",
-            ));
+            return Err(Reject::bad("The request target contains a byte that is not visible ASCII."));
         }
         if memchr::memchr(b'#', target).is_some() {
             return Err(Reject::bad("The request target contains a fragment."));
@@ -42,9 +40,7 @@ impl<'a> Target<'a> {
         if method == b"CONNECT" {
             return match Authority::parse(target) {
                 Some(Authority { port: Some(_), .. }) => Ok(Self::Authority(target)),
-                _ => Err(Reject::bad(
-                    "The target of CONNECT is not of the form host:port.",
-                )),
+                _ => Err(Reject::bad("The target of CONNECT is not of the form host:port.")),
             };
         }
         let (form, path) = match target {
@@ -54,9 +50,7 @@ impl<'a> Target<'a> {
             _ => Self::absolute(target)?,
         };
         if memchr::memchr2(b'\\', b'?', path).is_some_and(|at| path[at] == b'\\') {
-            return Err(Reject::bad(
-                "The path of the request target contains a backslash.",
-            ));
+            return Err(Reject::bad("The path of the request target contains a backslash."));
         }
         Ok(form)
     }
@@ -64,29 +58,15 @@ impl<'a> Target<'a> {
     fn absolute(target: &'a [u8]) -> Result<(Self, &'a [u8]), Reject> {
         let https = has_prefix(target, b"https://");
         if !https && !has_prefix(target, b"http://") {
-            return Err(Reject::bad(
-                "The request target is neither a path nor an http URL.",
-            ));
+            return Err(Reject::bad("The request target is neither a path nor an http URL."));
         }
         let rest = &target[if https { 8 } else { 7 }..];
-        let end = rest
-            .iter()
-            .position(|byte| matches!(byte, b'/' | b'?'))
-            .unwrap_or(rest.len());
+        let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
         if Authority::parse(authority).is_none() {
-            return Err(Reject::bad(
-                "The authority of the request target is not valid.",
-            ));
+            return Err(Reject::bad("The authority of the request target is not valid."));
         }
-        Ok((
-            Self::Absolute {
-                authority,
-                https,
-                path,
-            },
-            path,
-        ))
+        Ok((Self::Absolute { authority, https, path }, path))
     }
 
     /// The authority the target names itself, if its form has one.
@@ -117,10 +97,7 @@ impl<'a> Authority<'a> {
         };
         let (host, rest) = bytes.split_at(end);
         let valid = match host {
-            [b'[', address @ .., b']'] => core::str::from_utf8(address)
-                .ok()?
-                .parse::<Ipv6Addr>()
-                .is_ok(),
+            [b'[', address @ .., b']'] => core::str::from_utf8(address).ok()?.parse::<Ipv6Addr>().is_ok(),
             _ => is_registered_name(host),
         };
         let port = match rest {
@@ -134,8 +111,7 @@ impl<'a> Authority<'a> {
     /// Whether both name the same server, the scheme's default port being as good as none.
     pub(super) fn is_same(&self, other: &Self, https: bool) -> bool {
         let default = if https { 443 } else { 80 };
-        self.host.eq_ignore_ascii_case(other.host)
-            && self.port.unwrap_or(default) == other.port.unwrap_or(default)
+        self.host.eq_ignore_ascii_case(other.host) && self.port.unwrap_or(default) == other.port.unwrap_or(default)
     }
 }
 
@@ -146,9 +122,7 @@ fn is_registered_name(mut host: &[u8]) -> bool {
     loop {
         host = match host {
             [] => return true,
-            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                rest
-            }
+            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
             [byte, rest @ ..] if is_host_byte(*byte) => rest,
             _ => return false,
         };
@@ -157,14 +131,8 @@ fn is_registered_name(mut host: &[u8]) -> bool {
 
 fn parse_port(digits: &[u8]) -> Option<u16> {
     let plain = (1..=5).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
-    let value = digits.iter().fold(0_u32, |sum, digit| {
-        sum.wrapping_mul(10).wrapping_add(u32::from(digit & 15))
-    });
-    if plain {
-        u16::try_from(value).ok()
-    } else {
-        None
-    }
+    let value = digits.iter().fold(0_u32, |sum, digit| sum.wrapping_mul(10).wrapping_add(u32::from(digit & 15)));
+    if plain { u16::try_from(value).ok() } else { None }
 }
 
 #[cfg(test)]
@@ -173,16 +141,7 @@ mod tests {
 
     #[test]
     fn authorities() {
-        for good in [
-            "a",
-            "example.com:80",
-            "[::1]",
-            "[2001:db8::1]:8443",
-            "127.0.0.1:0",
-            "a%20b",
-            "_x",
-            "a:65535",
-        ] {
+        for good in ["a", "example.com:80", "[::1]", "[2001:db8::1]:8443", "127.0.0.1:0", "a%20b", "_x", "a:65535"] {
             assert!(Authority::parse(good.as_bytes()).is_some(), "{good}");
         }
         for bad in [
@@ -216,9 +175,7 @@ mod tests {
             assert!(Authority::parse(bad.as_bytes()).is_none(), "{bad}");
         }
         let same = |a: &str, b: &str, https| {
-            Authority::parse(a.as_bytes())
-                .unwrap()
-                .is_same(&Authority::parse(b.as_bytes()).unwrap(), https)
+            Authority::parse(a.as_bytes()).unwrap().is_same(&Authority::parse(b.as_bytes()).unwrap(), https)
         };
         assert!(same("A.example", "a.EXAMPLE:80", false) && same("a:443", "a", true));
         assert!(!same("a", "a:81", false) && !same("a", "b", false) && !same("a:80", "a", true));
@@ -229,11 +186,7 @@ mod tests {
         let parse = |method: &str, target| Target::parse(method.as_bytes(), target);
         assert_eq!(parse("GET", b"/a?b=|"), Ok(Target::Origin(b"/a?b=|")));
         assert_eq!(parse("OPTIONS", b"*"), Ok(Target::Asterisk));
-        let absolute = Target::Absolute {
-            authority: b"a:1",
-            https: false,
-            path: b"?x",
-        };
+        let absolute = Target::Absolute { authority: b"a:1", https: false, path: b"?x" };
         assert_eq!(parse("GET", b"HTTP://a:1?x"), Ok(absolute));
         assert_eq!(parse("CONNECT", b"a:443"), Ok(Target::Authority(b"a:443")));
         assert!(parse("GET", br"/a?b=\").is_ok());
@@ -255,12 +208,7 @@ mod tests {
             ("CONNECT", b"a"),
             ("CONNECT", b"http://a/"),
         ] {
-            assert_eq!(
-                parse(method, target).unwrap_err().status,
-                400,
-                "{method} {}",
-                target.escape_ascii()
-            );
+            assert_eq!(parse(method, target).unwrap_err().status, 400, "{method} {}", target.escape_ascii());
         }
     }
 }

@@ -37,14 +37,7 @@ pub(super) struct Trailer {
 
 impl Trailer {
     pub(super) const fn new(side: Side) -> Self {
-        Self {
-            state: State::Start,
-            side,
-            fields: 0,
-            name_len: 0,
-            bytes: 0,
-            name: [0; NAME_BYTES],
-        }
+        Self { state: State::Start, side, fields: 0, name_len: 0, bytes: 0, name: [0; NAME_BYTES] }
     }
 
     /// Takes one byte; says whether it was the last one of the body. An error leaves everything as it was.
@@ -55,14 +48,10 @@ impl Trailer {
             (State::Value, b'\r') => State::Lf,
             (State::Lf, b'\n') => State::Start,
             (State::Lf | State::EndLf, _) => {
-                return Err(Reject::bad(
-                    "A line of the trailer section does not end in CRLF.",
-                ));
+                return Err(Reject::bad("A line of the trailer section does not end in CRLF."));
             }
             (State::Start, _) if self.fields == TRAILER_FIELDS_MAX => {
-                return Err(Reject::bad(
-                    "There are more trailer fields than this server accepts.",
-                ));
+                return Err(Reject::bad("There are more trailer fields than this server accepts."));
             }
             (State::Start | State::Name, byte) if is_tchar(byte) => State::Name,
             (State::Name, b':') if self.refuses_name() => {
@@ -73,9 +62,7 @@ impl Trailer {
             _ => return Err(Reject::bad("A trailer field is malformed.")),
         };
         if self.bytes == TRAILER_BYTES_MAX && next != State::EndLf {
-            return Err(Reject::bad(
-                "The trailer section is longer than this server accepts.",
-            ));
+            return Err(Reject::bad("The trailer section is longer than this server accepts."));
         }
         self.bytes = self.bytes.saturating_add(1);
         if next == State::Name {

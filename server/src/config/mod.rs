@@ -1,11 +1,33 @@
 //! The resolved configuration: valid by construction, made before the first socket opens.
+//!
+//! [`resolve`](resolve()) puts it together: a flag wins over the environment, that over the file, that over the default.
+//! Every setting is described once, in one table; reading, messages, `forebay check` and the README's reference
+//! come from that table. What is wrong is collected, not thrown: the operator sees all of it in one go.
+
+mod draft;
+mod error;
+mod file;
+mod front;
+mod reference;
+mod resolve;
+mod settings;
+mod units;
+mod value;
 
 use std::ffi::OsString;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use forebay_core::limits::Limits;
+
+pub use draft::AppSettings;
+pub use error::{ConfigErrors, Origin, Problem};
+pub(crate) use file::plain;
+pub use front::{FrontConfig, FrontSources, Route, resolve_front};
+pub use reference::{check_report, reference_markdown};
+pub use resolve::{Resolved, Row, Sources, resolve, usable_cpus};
 
 /// Everything `forebay run` needs to know.
 #[derive(Clone, Debug)]
@@ -30,6 +52,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// The access log, if any.
     pub access_log: Option<AccessLogConfig>,
+    /// What Forebay says about itself.
+    pub log: LogConfig,
 }
 
 /// A back end of the data plane.
@@ -134,19 +158,21 @@ impl Network {
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(net), IpAddr::V4(ip)) => {
-                let mask = u32::MAX
-                    .checked_shl(32 - u32::from(self.prefix))
-                    .unwrap_or(0);
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
                 (net.to_bits() ^ ip.to_bits()) & mask == 0
             }
             (IpAddr::V6(net), IpAddr::V6(ip)) => {
-                let mask = u128::MAX
-                    .checked_shl(128 - u32::from(self.prefix))
-                    .unwrap_or(0);
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
                 (net.to_bits() ^ ip.to_bits()) & mask == 0
             }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
         }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
     }
 }
 
@@ -168,16 +194,31 @@ pub enum AccessLogFormat {
     Json,
 }
 
+/// What Forebay says about itself on standard error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// A level, or levels by target: `info,forebay::shard=debug`. Default `info`.
+    pub levels: String,
+    /// The form of a line. Default text.
+    pub format: LogFormat,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Short lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn networks_contain_what_they_should() {
-        let net = |a: &str, prefix| Network {
-            address: a.parse().unwrap(),
-            prefix,
-        };
+        let net = |a: &str, prefix| Network { address: a.parse().unwrap(), prefix };
         let has = |n: Network, a: &str| n.contains(a.parse().unwrap());
         assert!(has(net("10.0.0.0", 8), "10.255.0.1") && !has(net("10.0.0.0", 8), "11.0.0.1"));
         assert!(has(net("0.0.0.0", 0), "1.2.3.4") && has(net("1.2.3.4", 32), "1.2.3.4"));

@@ -54,13 +54,9 @@ impl AddressText {
     const BYTES_MAX: usize = 39;
 
     fn new(address: IpAddr) -> Self {
-        let mut text = Self {
-            bytes: [0; Self::BYTES_MAX],
-            len: 0,
-        };
+        let mut text = Self { bytes: [0; Self::BYTES_MAX], len: 0 };
         // An IPv4 address in IPv6 form is written as IPv4, so nothing is longer than eight groups.
-        let _fits =
-            std::fmt::Write::write_fmt(&mut text, format_args!("{}", address.to_canonical()));
+        let _fits = std::fmt::Write::write_fmt(&mut text, format_args!("{}", address.to_canonical()));
         text
     }
 
@@ -73,10 +69,7 @@ impl AddressText {
 impl std::fmt::Write for AddressText {
     fn write_str(&mut self, s: &str) -> std::fmt::Result {
         let from = usize::from(self.len);
-        let target = self
-            .bytes
-            .get_mut(from..from + s.len())
-            .ok_or(std::fmt::Error)?;
+        let target = self.bytes.get_mut(from..from + s.len()).ok_or(std::fmt::Error)?;
         target.copy_from_slice(s.as_bytes());
         self.len += s.len() as u8;
         Ok(())
@@ -141,14 +134,7 @@ async fn serve<E: Engine>(counted: Counted<E>, client: Client<E>) {
 async fn turn_away<E: Engine>(counted: Counted<E>, client: Client<E>) {
     let shard = &*counted.0;
     let reads = pin!(reader(&client.conn));
-    let sent = shard
-        .answer(
-            &client.conn,
-            &client.timer,
-            Shed::Connections.into(),
-            Then::CLOSE,
-        )
-        .await;
+    let sent = shard.answer(&client.conn, &client.timer, Shed::Connections.into(), Then::CLOSE).await;
     close(shard, &client, reads, sent).await;
 }
 
@@ -166,14 +152,10 @@ async fn requests<E: Engine>(
             Err(NoRequest::Reject(reject)) => {
                 ShardStats::add(&shard.stats().rejected, 1);
                 shard.observe(reject.status, E::now());
-                return shard
-                    .answer(&client.conn, &client.timer, reject.into(), Then::CLOSE)
-                    .await;
+                return shard.answer(&client.conn, &client.timer, reject.into(), Then::CLOSE).await;
             }
         };
-        let run = shard
-            .arena
-            .place(exchange(shard, client, reads.as_mut(), head, carry.take()));
+        let run = shard.arena.place(exchange(shard, client, reads.as_mut(), head, carry.take()));
         match run.await {
             After::Next(rest) => carry = rest,
             After::Close => return true,
@@ -201,18 +183,10 @@ async fn next_head<E: Engine>(
         }
     }
     let mut begun = partial.is_some();
-    client.timer.set(if begun {
-        shard.limits.head_timeout
-    } else {
-        shard.limits.keep_alive_timeout
-    });
+    client.timer.set(if begun { shard.limits.head_timeout } else { shard.limits.keep_alive_timeout });
     loop {
         if !reads.is_busy() {
-            reads.as_mut().start(
-                partial
-                    .take()
-                    .unwrap_or_else(|| shard.pool.take(ChunkSize::Small)),
-            );
+            reads.as_mut().start(partial.take().unwrap_or_else(|| shard.pool.take(ChunkSize::Small)));
         }
         let event = poll_fn(|cx| {
             if let Poll::Ready(done) = reads.as_mut().poll(cx) {
@@ -226,15 +200,8 @@ async fn next_head<E: Engine>(
         });
         let Some((result, chunk)) = event.await else {
             client.timer.clear();
-            let late = Reject {
-                status: 408,
-                reason: "The request's head did not arrive in time.",
-            };
-            return Err(if begun {
-                NoRequest::Reject(late)
-            } else {
-                NoRequest::Over
-            });
+            let late = Reject { status: 408, reason: "The request's head did not arrive in time." };
+            return Err(if begun { NoRequest::Reject(late) } else { NoRequest::Over });
         };
         if !matches!(result, Ok(1..)) {
             return Err(NoRequest::Over);
@@ -249,11 +216,7 @@ async fn next_head<E: Engine>(
                     begun = true;
                     client.timer.set(shard.limits.head_timeout);
                 }
-                partial = Some(if chunk.spare() > 0 {
-                    chunk
-                } else {
-                    grown(shard, &chunk)
-                });
+                partial = Some(if chunk.spare() > 0 { chunk } else { grown(shard, &chunk) });
             }
         }
     }
@@ -319,10 +282,7 @@ mod tests {
     #[test]
     fn addresses_fit_as_text() {
         for text in ["1.2.3.4", "::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"] {
-            assert_eq!(
-                AddressText::new(text.parse().unwrap()).as_bytes(),
-                text.as_bytes()
-            );
+            assert_eq!(AddressText::new(text.parse().unwrap()).as_bytes(), text.as_bytes());
         }
         let mapped = AddressText::new("::ffff:10.0.0.1".parse().unwrap());
         assert_eq!(mapped.as_bytes(), b"10.0.0.1");

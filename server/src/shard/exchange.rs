@@ -58,17 +58,12 @@ pub(super) async fn exchange<E: Engine>(
         Err(reject) => {
             ShardStats::add(&shard.stats().rejected, 1);
             shard.observe(reject.status, began);
-            shard
-                .answer(&client.conn, &client.timer, reject.into(), Then::CLOSE)
-                .await;
+            shard.answer(&client.conn, &client.timer, reject.into(), Then::CLOSE).await;
             return After::Close;
         }
     };
     let mut relay = Relay::new(&shard.pool, &shard.limits, facts, encoded);
-    let mut record = Record {
-        bytes_in: head.len() as u64,
-        ..Record::default()
-    };
+    let mut record = Record { bytes_in: head.len() as u64, ..Record::default() };
     let after = match rest.map_or(Ok(()), |rest| relay.on_client_bytes(rest)) {
         Ok(()) => attempts(shard, client, client_reads, &mut relay, began, &mut record).await,
         Err(reject) => refuse(shard, client, &relay, reject, &mut record).await,
@@ -111,10 +106,8 @@ fn admit<E: Engine>(
     if encode_request(&head, &facts, forwarding.as_ref(), &mut out).is_err() {
         // Host names in the added fields can be long: the largest chunk holds any head and three times its host.
         out = shard.pool.take(ChunkSize::Large);
-        encode_request(&head, &facts, forwarding.as_ref(), &mut out).map_err(|_full| Reject {
-            status: 431,
-            reason: "The head is larger than this server accepts.",
-        })?;
+        encode_request(&head, &facts, forwarding.as_ref(), &mut out)
+            .map_err(|_full| Reject { status: 431, reason: "The head is larger than this server accepts." })?;
     }
     Ok((facts, out.freeze()))
 }
@@ -130,10 +123,7 @@ async fn attempts<'s, E: Engine>(
 ) -> After {
     let mut left = shard.limits.attempts_max;
     loop {
-        let mut lease = match shard
-            .enter(client.route, began, relay, client_reads.as_mut())
-            .await
-        {
+        let mut lease = match shard.enter(client.route, began, relay, client_reads.as_mut()).await {
             Ok(lease) => lease,
             Err(Refusal::Shed(shed)) => {
                 shard.count_shed(shed);
@@ -154,16 +144,7 @@ async fn attempts<'s, E: Engine>(
         left = left.saturating_sub(1);
         relay.worker_size = link.size;
         let (conn, timer) = (&client.conn, &client.timer);
-        let result = pump(
-            shard,
-            relay,
-            conn,
-            client_reads.as_mut(),
-            &link.conn,
-            &mut lease,
-            timer,
-        )
-        .await;
+        let result = pump(shard, relay, conn, client_reads.as_mut(), &link.conn, &mut lease, timer).await;
         let fault = match result {
             Ok(()) => {
                 link.size = relay.worker_size;
@@ -238,9 +219,7 @@ async fn give_up<E: Engine>(
         Fault::Request(reject) => refuse(shard, client, relay, reject, record).await,
         Fault::Garbled(_) => say(shard, client, relay, Answer::GARBLED, record).await,
         Fault::Silent => say(shard, client, relay, Answer::SILENT, record).await,
-        Fault::Worker(_) | Fault::Stalled => {
-            say(shard, client, relay, Answer::BAD_GATEWAY, record).await
-        }
+        Fault::Worker(_) | Fault::Stalled => say(shard, client, relay, Answer::BAD_GATEWAY, record).await,
     }
 }
 
@@ -259,14 +238,7 @@ async fn refuse<E: Engine>(
 ) -> After {
     ShardStats::add(&shard.stats().rejected, 1);
     record.status = reject.status;
-    shard
-        .answer(
-            &client.conn,
-            &client.timer,
-            reject.into(),
-            Then::after(&relay.request, false),
-        )
-        .await;
+    shard.answer(&client.conn, &client.timer, reject.into(), Then::after(&relay.request, false)).await;
     After::Close
 }
 
@@ -281,9 +253,7 @@ async fn say<E: Engine>(
     record.status = answer.status;
     let keep = relay.request_done && !relay.client_ended && shard.is_serving();
     let then = Then::after(&relay.request, keep);
-    let sent = shard
-        .answer(&client.conn, &client.timer, answer, then)
-        .await;
+    let sent = shard.answer(&client.conn, &client.timer, answer, then).await;
     match (sent, then.keep_alive) {
         (true, true) => After::Next(relay.carry.take()),
         (true, false) => After::Close,
@@ -294,9 +264,7 @@ async fn say<E: Engine>(
 fn report<E: Engine>(shard: &Shard<E>, lease: &Lease<'_, E>, fault: Fault) {
     let (worker, generation) = (lease.worker, lease.generation);
     match fault {
-        Fault::Garbled(what) => shard
-            .bulletin
-            .report(Event::Garbled(worker, generation, what)),
+        Fault::Garbled(what) => shard.bulletin.report(Event::Garbled(worker, generation, what)),
         Fault::Silent => shard.bulletin.report(Event::Silent(worker, generation)),
         Fault::Client | Fault::Request(_) | Fault::Worker(_) | Fault::Stalled => {}
     }

@@ -82,8 +82,7 @@ impl Suspects {
     }
 
     fn has(&self, worker: WorkerId, generation: Generation, now: Timestamp) -> bool {
-        self.0.borrow()[usize::from(worker.0)]
-            .is_some_and(|(g, until)| g == generation && now < until)
+        self.0.borrow()[usize::from(worker.0)].is_some_and(|(g, until)| g == generation && now < until)
     }
 }
 
@@ -119,27 +118,19 @@ impl<E: Engine> Shard<E> {
 
     /// Passes a process over for a while, because it refused a connection.
     pub(super) fn suspect(&self, worker: WorkerId, generation: Generation) {
-        self.suspects
-            .add(worker, generation, E::now() + SUSPECT_FOR);
+        self.suspects.add(worker, generation, E::now() + SUSPECT_FOR);
     }
 
     /// Counts a request into a worker that has room, the shard's own if possible.
     pub(super) fn try_enter(&self, route: u16) -> Option<Lease<'_, E>> {
-        let (slots, max) = (
-            self.bulletin.route(usize::from(route)),
-            self.limits.in_flight_max,
-        );
+        let (slots, max) = (self.bulletin.route(usize::from(route)), self.limits.in_flight_max);
         let count = usize::from(slots.end - slots.start);
         let worker = |i: usize| WorkerId(slots.start + u16::try_from(i).unwrap_or(u16::MAX));
         let now = self.timers.now();
         let at = |i| {
             let (worker, notice) = (worker(i), self.bulletin.notice(worker(i)));
-            let open =
-                notice.door == Door::Open && !self.suspects.has(worker, notice.generation, now);
-            Candidate {
-                open,
-                in_flight: self.bulletin.in_flight(worker),
-            }
+            let open = notice.door == Door::Open && !self.suspects.has(worker, notice.generation, now);
+            Candidate { open, in_flight: self.bulletin.in_flight(worker) }
         };
         let is_own = |&i: &usize| {
             let notice = self.bulletin.notice(worker(i));
@@ -151,13 +142,7 @@ impl<E: Engine> Shard<E> {
         for _ in 0..=count {
             let worker = worker(choose(own, count, max, at)?);
             if let Some(generation) = self.bulletin.enter(worker, max) {
-                return Some(Lease {
-                    shard: self,
-                    route,
-                    worker,
-                    generation,
-                    tunnel: false,
-                });
+                return Some(Lease { shard: self, route, worker, generation, tunnel: false });
             }
         }
         None
@@ -185,11 +170,7 @@ impl<E: Engine> Shard<E> {
         let Ok(ticket) = joined else {
             return Err(Refusal::Shed(Shed::QueueFull));
         };
-        let place = Place {
-            shard: self,
-            route,
-            ticket,
-        };
+        let place = Place { shard: self, route, ticket };
         self.publish_waiting();
         loop {
             let first = self.queue(route).borrow().is_front(ticket);
@@ -208,18 +189,10 @@ impl<E: Engine> Shard<E> {
                 !relay.to_worker.is_full(self.limits.window_bytes as usize)
             };
             if wants && !client_reads.is_busy() && !relay.client_ended {
-                client_reads
-                    .as_mut()
-                    .start(self.pool.take(relay.client_size));
+                client_reads.as_mut().start(self.pool.take(relay.client_size));
             }
-            let nap = if first {
-                deadline.min(now + LOOK_AGAIN)
-            } else {
-                deadline.min(now + Duration::from_secs(1))
-            };
-            let event = self
-                .nap(route, ticket, first, nap, client_reads.as_mut())
-                .await;
+            let nap = if first { deadline.min(now + LOOK_AGAIN) } else { deadline.min(now + Duration::from_secs(1)) };
+            let event = self.nap(route, ticket, first, nap, client_reads.as_mut()).await;
             if let Some((result, chunk)) = event {
                 on_read(relay, result, chunk).map_err(Refusal::Fault)?;
             }
@@ -262,11 +235,7 @@ impl<E: Engine> Shard<E> {
     }
 }
 
-fn on_read(
-    relay: &mut Relay<'_>,
-    result: std::io::Result<usize>,
-    chunk: Chunk,
-) -> Result<(), Fault> {
+fn on_read(relay: &mut Relay<'_>, result: std::io::Result<usize>, chunk: Chunk) -> Result<(), Fault> {
     match result {
         Ok(0) | Err(_) => {
             relay.client_ended = true;
@@ -274,9 +243,7 @@ fn on_read(
         }
         Ok(count) => {
             relay.client_size = chunk.size().after_read(count);
-            relay
-                .on_client_bytes(chunk.freeze())
-                .map_err(Fault::Request)
+            relay.on_client_bytes(chunk.freeze()).map_err(Fault::Request)
         }
     }
 }

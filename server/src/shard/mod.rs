@@ -131,10 +131,7 @@ async fn accept<E: Engine>(shard: Rc<Shard<E>>, listener: Rc<E::Listener>, route
             Err(error) if error.kind() == ErrorKind::NotConnected => return,
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                tracing::warn!(
-                    "cannot accept a client: {error}; trying again in {} ms",
-                    ACCEPT_PAUSE.as_millis()
-                );
+                tracing::warn!("cannot accept a client: {error}; trying again in {} ms", ACCEPT_PAUSE.as_millis());
                 E::sleep_until(E::now() + ACCEPT_PAUSE).await;
             }
         }
@@ -151,17 +148,10 @@ impl<E: Engine> Shard<E> {
             arena: Arena::new(ARENA_BLOCKS_MAX),
             timers: Timers::default(),
             date: RefCell::new([b' '; 29]),
-            upstreams: (0..bulletin.slots())
-                .map(|_| RefCell::new(IdlePool::new(idle_max)))
-                .collect(),
-            queues: (0..bulletin.routes())
-                .map(|_| RefCell::new(WaitQueue::new(queue_max)))
-                .collect(),
+            upstreams: (0..bulletin.slots()).map(|_| RefCell::new(IdlePool::new(idle_max))).collect(),
+            queues: (0..bulletin.routes()).map(|_| RefCell::new(WaitQueue::new(queue_max))).collect(),
             suspects: Suspects::new(bulletin.slots()),
-            last_id: Cell::new(RequestId::first(
-                setup.boot,
-                ShardId(u16::try_from(setup.index).unwrap_or(u16::MAX)),
-            )),
+            last_id: Cell::new(RequestId::first(setup.boot, ShardId(u16::try_from(setup.index).unwrap_or(u16::MAX)))),
             open: Cell::new(0),
             forwarding: setup.forwarding,
             external: setup.external,
@@ -189,9 +179,7 @@ impl<E: Engine> Shard<E> {
     }
 
     fn is_trusted(&self, peer: IpAddr) -> bool {
-        self.forwarding
-            .as_ref()
-            .is_some_and(|config| config.trusted.iter().any(|net| net.contains(peer)))
+        self.forwarding.as_ref().is_some_and(|config| config.trusted.iter().any(|net| net.contains(peer)))
     }
 
     fn next_id(&self) -> RequestId {
@@ -210,17 +198,11 @@ impl<E: Engine> Shard<E> {
 
     fn count_tunnel(&self, opened: bool) {
         let gauge = &self.stats().tunnels;
-        if opened {
-            ShardStats::add(gauge, 1)
-        } else {
-            ShardStats::sub(gauge, 1)
-        }
+        if opened { ShardStats::add(gauge, 1) } else { ShardStats::sub(gauge, 1) }
     }
 
     fn publish_waiting(&self) {
         let waiting: usize = self.queues.iter().map(|queue| queue.borrow().len()).sum();
-        self.stats()
-            .waiting
-            .store(waiting as u64, std::sync::atomic::Ordering::Relaxed);
+        self.stats().waiting.store(waiting as u64, std::sync::atomic::Ordering::Relaxed);
     }
 }

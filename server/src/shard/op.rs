@@ -66,10 +66,7 @@ where
 }
 
 fn place<I, S: FnMut(I) -> F, F: Future>(begin: S) -> Place<S, F> {
-    Place {
-        begin,
-        running: None,
-    }
+    Place { begin, running: None }
 }
 
 /// Reads of `conn`.

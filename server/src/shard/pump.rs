@@ -120,17 +120,9 @@ pub(super) async fn pump<'s, E: Engine>(
     lease: &mut Lease<'_, E>,
     timer: &Timer,
 ) -> Result<(), Fault> {
-    let (client_writes, worker_reads, worker_writes) = (
-        pin!(writer(client)),
-        pin!(reader(worker)),
-        pin!(writer(worker)),
-    );
-    let mut ends = Ends {
-        client_reads,
-        client_writes,
-        worker_reads,
-        worker_writes,
-    };
+    let (client_writes, worker_reads, worker_writes) =
+        (pin!(writer(client)), pin!(reader(worker)), pin!(writer(worker)));
+    let mut ends = Ends { client_reads, client_writes, worker_reads, worker_writes };
     let now = shard.timers.now();
     let mut flow = Flow {
         shard,
@@ -198,27 +190,19 @@ impl<'s, E: Engine> Flow<'_, 's, E> {
         let relay = &mut *self.relay;
         if !ends.worker_writes.is_busy() && !relay.to_worker.is_empty() {
             self.to_worker = relay.to_worker.len();
-            ends.worker_writes
-                .as_mut()
-                .start(std::mem::take(&mut relay.to_worker));
+            ends.worker_writes.as_mut().start(std::mem::take(&mut relay.to_worker));
         }
         if !ends.client_writes.is_busy() && !relay.to_client.is_empty() {
             self.to_client = relay.to_client.len();
             self.client_write_since = self.shard.timers.now();
-            ends.client_writes
-                .as_mut()
-                .start(std::mem::take(&mut relay.to_client));
+            ends.client_writes.as_mut().start(std::mem::take(&mut relay.to_client));
         }
-        let to_client_full = relay
-            .to_client
-            .is_full(window.saturating_sub(self.to_client).max(1));
+        let to_client_full = relay.to_client.is_full(window.saturating_sub(self.to_client).max(1));
         let worker_speaks = !relay.response_done() && !relay.worker_spent;
         if !ends.worker_reads.is_busy() && worker_speaks && !to_client_full {
             ends.worker_reads.as_mut().start(relay.worker_chunk());
         }
-        let to_worker_full = relay
-            .to_worker
-            .is_full(window.saturating_sub(self.to_worker).max(1));
+        let to_worker_full = relay.to_worker.is_full(window.saturating_sub(self.to_worker).max(1));
         let client_wanted = if relay.is_tunnel() || !relay.request_done {
             !to_worker_full && !self.deaf
         } else {
@@ -226,9 +210,7 @@ impl<'s, E: Engine> Flow<'_, 's, E> {
         };
         if !ends.client_reads.is_busy() && client_wanted && !relay.client_ended {
             self.client_read_since = self.shard.timers.now();
-            ends.client_reads
-                .as_mut()
-                .start(self.shard.pool.take(relay.client_size));
+            ends.client_reads.as_mut().start(self.shard.pool.take(relay.client_size));
         }
     }
 
@@ -251,13 +233,11 @@ impl<'s, E: Engine> Flow<'_, 's, E> {
     fn pass_on_ends(&mut self, client: &E::Downstream, worker: &E::Upstream) {
         let relay = &*self.relay;
         let written = |queue: &Queue, in_flight: usize| queue.is_empty() && in_flight == 0;
-        if relay.client_ended && !self.worker_finished && written(&relay.to_worker, self.to_worker)
-        {
+        if relay.client_ended && !self.worker_finished && written(&relay.to_worker, self.to_worker) {
             self.worker_finished = true;
             worker.finish();
         }
-        if relay.worker_spent && !self.client_finished && written(&relay.to_client, self.to_client)
-        {
+        if relay.worker_spent && !self.client_finished && written(&relay.to_client, self.to_client) {
             self.client_finished = true;
             client.finish();
         }
@@ -281,41 +261,18 @@ impl<'s, E: Engine> Flow<'_, 's, E> {
         }
         if relay.is_tunnel() {
             let half_closed = self.client_finished || self.worker_finished;
-            let wait = if half_closed {
-                limits.send_timeout
-            } else {
-                limits.tunnel_idle_timeout
-            };
-            at(
-                self.client_read_since.max(self.worker_since),
-                wait,
-                Fault::Stalled,
-            );
+            let wait = if half_closed { limits.send_timeout } else { limits.tunnel_idle_timeout };
+            at(self.client_read_since.max(self.worker_since), wait, Fault::Stalled);
             return due;
         }
         let worker_waits = self.to_worker == 0 && !self.deaf;
         if !relay.request_done && worker_waits {
-            let late = Reject {
-                status: 408,
-                reason: "The request's body did not arrive in time.",
-            };
-            at(
-                self.client_read_since,
-                limits.body_idle_timeout,
-                Fault::Request(late),
-            );
+            let late = Reject { status: 408, reason: "The request's body did not arrive in time." };
+            at(self.client_read_since, limits.body_idle_timeout, Fault::Request(late));
         } else if !relay.response_begun() {
-            at(
-                self.worker_since,
-                limits.response_start_timeout,
-                Fault::Silent,
-            );
+            at(self.worker_since, limits.response_start_timeout, Fault::Silent);
         } else if !relay.response_done() && self.to_client == 0 {
-            at(
-                self.worker_since,
-                limits.response_idle_timeout,
-                Fault::Stalled,
-            );
+            at(self.worker_since, limits.response_idle_timeout, Fault::Stalled);
         }
         due
     }
@@ -328,17 +285,11 @@ impl<'s, E: Engine> Flow<'_, 's, E> {
                 let tunnel_ends = self.relay.is_tunnel() && result.is_ok();
                 // What is complete is still delivered; an unfinished request or an awaited response is given up.
                 let complete = self.relay.request_done && self.relay.response_done();
-                if tunnel_ends || complete {
-                    Ok(())
-                } else {
-                    Err(Fault::Client)
-                }
+                if tunnel_ends || complete { Ok(()) } else { Err(Fault::Client) }
             }
             Ok(count) => {
                 self.relay.client_size = chunk.size().after_read(count);
-                self.relay
-                    .on_client_bytes(chunk.freeze())
-                    .map_err(Fault::Request)
+                self.relay.on_client_bytes(chunk.freeze()).map_err(Fault::Request)
             }
         }
     }
@@ -360,13 +311,8 @@ impl<'s, E: Engine> Flow<'_, 's, E> {
         self.worker_since = self.now();
         match result {
             Ok(count @ 1..) => {
-                let terms = Terms {
-                    may_keep_alive: self.shard.is_serving(),
-                    date: &self.shard.date.borrow()[..],
-                };
-                self.relay
-                    .on_worker_bytes(chunk, count, &terms)
-                    .map_err(Fault::Garbled)
+                let terms = Terms { may_keep_alive: self.shard.is_serving(), date: &self.shard.date.borrow()[..] };
+                self.relay.on_worker_bytes(chunk, count, &terms).map_err(Fault::Garbled)
             }
             // A tunnel's end is passed on, a broken one is cut.
             Ok(0) if self.relay.on_worker_end() => Ok(()),

@@ -8,8 +8,8 @@
 
 use forebay_core::buf::{Chunk, ChunkSize, Pool, Queue, Slice};
 use forebay_core::http1::{
-    BodyDecoder, Delivery, Flavour, Framing, HeadScanner, Reject, RequestFacts, ResponseFacts,
-    ResponseHead, Scan, Side, encode_response, judge_response,
+    BodyDecoder, Delivery, Flavour, Framing, HeadScanner, Reject, RequestFacts, ResponseFacts, ResponseHead, Scan,
+    Side, encode_response, judge_response,
 };
 use forebay_core::limits::Limits;
 
@@ -28,10 +28,7 @@ const RESPONSE_HEAD_BYTES_MAX: usize = 128 * 1024;
 /// Where the response stands.
 enum Response {
     /// Its head is not complete; the chunk is what is there of it.
-    Head {
-        partial: Option<Chunk>,
-        scanner: HeadScanner,
-    },
+    Head { partial: Option<Chunk>, scanner: HeadScanner },
     /// Its body is passed on.
     Body(BodyDecoder),
     /// Complete, or the worker has nothing more to say.
@@ -40,10 +37,7 @@ enum Response {
 
 impl Response {
     fn awaited() -> Self {
-        Self::Head {
-            partial: None,
-            scanner: HeadScanner::default(),
-        }
+        Self::Head { partial: None, scanner: HeadScanner::default() }
     }
 }
 
@@ -92,12 +86,7 @@ pub(super) struct Terms<'a> {
 
 impl<'s> Relay<'s> {
     /// A relay for a request of which `head` is queued for the worker.
-    pub(super) fn new(
-        pool: &'s Pool,
-        limits: &'s Limits,
-        request: RequestFacts,
-        head: Slice,
-    ) -> Self {
+    pub(super) fn new(pool: &'s Pool, limits: &'s Limits, request: RequestFacts, head: Slice) -> Self {
         let body = BodyDecoder::new(request.body, Flavour::Verbatim, Side::Request);
         let mut relay = Self {
             pool,
@@ -125,9 +114,7 @@ impl<'s> Relay<'s> {
 
     /// Whether raw bytes go both ways.
     pub(super) fn is_tunnel(&self) -> bool {
-        self.delivery
-            .as_ref()
-            .is_some_and(|(facts, _)| facts.framing == Framing::Tunnel)
+        self.delivery.as_ref().is_some_and(|(facts, _)| facts.framing == Framing::Tunnel)
     }
 
     /// Whether the response has arrived as a whole.
@@ -243,41 +230,26 @@ impl<'s> Relay<'s> {
 
     /// Puts part of a head back for the next read to append to, in a larger chunk if this one is full.
     fn keep_partial(&mut self, chunk: Chunk) {
-        let chunk = if chunk.spare() > 0 {
-            chunk
-        } else {
-            self.copied(&chunk)
-        };
+        let chunk = if chunk.spare() > 0 { chunk } else { self.copied(&chunk) };
         if let Response::Head { partial, .. } = &mut self.response {
             *partial = Some(chunk);
         }
     }
 
     fn copied(&self, bytes: &[u8]) -> Chunk {
-        let mut chunk = self
-            .pool
-            .take(ChunkSize::holding(bytes.len() + 1).unwrap_or(ChunkSize::Large));
+        let mut chunk = self.pool.take(ChunkSize::holding(bytes.len() + 1).unwrap_or(ChunkSize::Large));
         // Heads are bounded well below the largest chunk, so this fits.
         let _fits = chunk.put(bytes);
         chunk
     }
 
     /// Takes one or more whole heads, informational ones first, and what follows them.
-    fn on_head(
-        &mut self,
-        mut bytes: Slice,
-        mut head_len: usize,
-        terms: &Terms<'_>,
-    ) -> Result<(), &'static str> {
+    fn on_head(&mut self, mut bytes: Slice, mut head_len: usize, terms: &Terms<'_>) -> Result<(), &'static str> {
         loop {
             let head = bytes.split_to(head_len);
             let head = ResponseHead::parse(&head, RESPONSE_FIELDS_MAX).map_err(|bad| bad.reason)?;
             let facts = judge_response(&head, &self.request).map_err(|bad| bad.reason)?;
-            let delivery = Delivery::plan(
-                &self.request,
-                &facts,
-                terms.may_keep_alive && self.may_go_on(),
-            );
+            let delivery = Delivery::plan(&self.request, &facts, terms.may_keep_alive && self.may_go_on());
             let size = ChunkSize::holding(head_len + HEAD_ROOM).unwrap_or(ChunkSize::Large);
             let mut out = self.pool.take(size);
             encode_response(&head, &facts, &delivery, Some(terms.date), &mut out)
@@ -286,20 +258,13 @@ impl<'s> Relay<'s> {
             if !facts.informational {
                 self.head = Some(out);
                 let body = BodyDecoder::new(delivery.framing, delivery.flavour, Side::Response);
-                self.response = if body.is_done() {
-                    Response::Done
-                } else {
-                    Response::Body(body)
-                };
+                self.response = if body.is_done() { Response::Done } else { Response::Body(body) };
                 self.delivery = Some((facts, delivery));
                 return self.on_body(bytes);
             }
             self.to_client.push(out.freeze());
             let mut scanner = HeadScanner::default();
-            match scanner
-                .scan(&bytes, RESPONSE_HEAD_BYTES_MAX)
-                .map_err(|reject| reject.reason)?
-            {
+            match scanner.scan(&bytes, RESPONSE_HEAD_BYTES_MAX).map_err(|reject| reject.reason)? {
                 Scan::Complete { head_len: next } => {
                     bytes.advance(scanner.skipped());
                     head_len = next;
@@ -370,8 +335,5 @@ impl<'s> Relay<'s> {
 
 /// The answer to a body beyond `body_bytes_max`.
 pub(super) fn too_large() -> Reject {
-    Reject {
-        status: 413,
-        reason: "The request's body is larger than this server accepts.",
-    }
+    Reject { status: 413, reason: "The request's body is larger than this server accepts." }
 }

@@ -30,38 +30,22 @@ pub(super) struct Answer {
 
 impl Answer {
     /// 502: the worker's connection ended, and the request could not be repeated.
-    pub(super) const BAD_GATEWAY: Self = Self {
-        status: 502,
-        sentence: "The application ended the connection before it had answered.",
-        reason: None,
-    };
+    pub(super) const BAD_GATEWAY: Self =
+        Self { status: 502, sentence: "The application ended the connection before it had answered.", reason: None };
     /// 502: the worker sent something else than a response.
-    pub(super) const GARBLED: Self = Self {
-        status: 502,
-        sentence: "The application's response is not valid HTTP.",
-        reason: None,
-    };
+    pub(super) const GARBLED: Self =
+        Self { status: 502, sentence: "The application's response is not valid HTTP.", reason: None };
     /// 502: nobody listens.
-    pub(super) const UNREACHABLE: Self = Self {
-        status: 502,
-        sentence: "The application is not listening.",
-        reason: None,
-    };
+    pub(super) const UNREACHABLE: Self =
+        Self { status: 502, sentence: "The application is not listening.", reason: None };
     /// 504: `response_start_timeout`.
-    pub(super) const SILENT: Self = Self {
-        status: 504,
-        sentence: "The application did not begin to answer in time.",
-        reason: None,
-    };
+    pub(super) const SILENT: Self =
+        Self { status: 504, sentence: "The application did not begin to answer in time.", reason: None };
 }
 
 impl From<Reject> for Answer {
     fn from(reject: Reject) -> Self {
-        Self {
-            status: reject.status,
-            sentence: reject.reason,
-            reason: None,
-        }
+        Self { status: reject.status, sentence: reject.reason, reason: None }
     }
 }
 
@@ -69,18 +53,12 @@ impl From<Shed> for Answer {
     fn from(shed: Shed) -> Self {
         let sentence = match shed {
             Shed::QueueFull => "Too many requests are waiting for the application.",
-            Shed::QueueTimeout => {
-                "The application is busy: the request waited too long for its turn."
-            }
+            Shed::QueueTimeout => "The application is busy: the request waited too long for its turn.",
             Shed::NoWorker => "The application is not ready.",
             Shed::Connections => "Too many clients are connected.",
             Shed::Stopping => "The server is stopping.",
         };
-        Self {
-            status: 503,
-            sentence,
-            reason: Some(shed.reason()),
-        }
+        Self { status: 503, sentence, reason: Some(shed.reason()) }
     }
 }
 
@@ -95,32 +73,18 @@ pub(super) struct Then {
 
 impl Then {
     /// The connection closes, and nothing is known of the request.
-    pub(super) const CLOSE: Self = Self {
-        keep_alive: false,
-        version: Version::Http11,
-        head_only: false,
-    };
+    pub(super) const CLOSE: Self = Self { keep_alive: false, version: Version::Http11, head_only: false };
 
     /// After `request`, which is complete or not.
     pub(super) fn after(request: &RequestFacts, keep_alive: bool) -> Self {
         let head_only = request.method == MethodClass::Head;
-        Self {
-            keep_alive: keep_alive && request.keep_alive,
-            version: request.version,
-            head_only,
-        }
+        Self { keep_alive: keep_alive && request.keep_alive, version: request.version, head_only }
     }
 }
 
 impl<E: Engine> Shard<E> {
     /// Writes an answer. False if the client did not take it.
-    pub(super) async fn answer(
-        &self,
-        client: &E::Downstream,
-        timer: &Timer,
-        answer: Answer,
-        then: Then,
-    ) -> bool {
+    pub(super) async fn answer(&self, client: &E::Downstream, timer: &Timer, answer: Answer, then: Then) -> bool {
         let queue = self.encode(answer, then);
         timer.set(self.limits.send_timeout);
         let sent = self.write_all(client, timer, queue).await;
@@ -129,19 +93,12 @@ impl<E: Engine> Shard<E> {
     }
 
     fn encode(&self, answer: Answer, then: Then) -> Queue {
-        let fields = [
-            ("Retry-After", RETRY_AFTER),
-            (REASON, answer.reason.unwrap_or_default()),
-        ];
+        let fields = [("Retry-After", RETRY_AFTER), (REASON, answer.reason.unwrap_or_default())];
         let date = self.date.borrow();
         let reply = Reply {
             status: answer.status,
             sentence: answer.sentence,
-            fields: if answer.reason.is_some() {
-                &fields
-            } else {
-                &[]
-            },
+            fields: if answer.reason.is_some() { &fields } else { &[] },
             keep_alive: then.keep_alive,
             client: then.version,
             date: &date[..],

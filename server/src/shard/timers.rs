@@ -35,10 +35,7 @@ impl Timers {
     /// An entry for one connection, without a deadline yet.
     pub(super) fn register(&self) -> Timer {
         let mut table = self.0.borrow_mut();
-        let entry = Entry {
-            deadline: Timestamp::NEVER,
-            waker: None,
-        };
+        let entry = Entry { deadline: Timestamp::NEVER, waker: None };
         let index = if let Some(index) = table.free.pop() {
             table.entries[index as usize] = entry;
             index
@@ -46,10 +43,7 @@ impl Timers {
             table.entries.push(entry);
             u32::try_from(table.entries.len() - 1).expect("fewer than 2^32 connections")
         };
-        Timer {
-            timers: self.clone(),
-            index,
-        }
+        Timer { timers: self.clone(), index }
     }
 
     /// Moves the coarse clock to `now` and wakes those whose deadline has come.
@@ -114,11 +108,7 @@ impl Timer {
         if entry.deadline <= now {
             return Poll::Ready(());
         }
-        if !entry
-            .waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
+        if !entry.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             entry.waker = Some(cx.waker().clone());
         }
         Poll::Pending
@@ -128,10 +118,7 @@ impl Timer {
 impl Drop for Timer {
     fn drop(&mut self) {
         let mut table = self.timers.0.borrow_mut();
-        table.entries[self.index as usize] = Entry {
-            deadline: Timestamp::NEVER,
-            waker: None,
-        };
+        table.entries[self.index as usize] = Entry { deadline: Timestamp::NEVER, waker: None };
         table.free.push(self.index);
     }
 }

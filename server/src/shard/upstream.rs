@@ -41,13 +41,9 @@ impl<E: Engine> Shard<E> {
         ShardStats::add(&stats.dials, 1);
         let endpoint = self.bulletin.endpoint(lease.worker, lease.generation);
         match E::dial(&endpoint, E::now() + self.limits.dial_timeout).await {
-            Ok(conn) => Ok(Link {
-                conn,
-                size: ChunkSize::Small,
-            }),
+            Ok(conn) => Ok(Link { conn, size: ChunkSize::Small }),
             Err(error) => {
-                self.bulletin
-                    .report(Event::Refused(lease.worker, lease.generation));
+                self.bulletin.report(Event::Refused(lease.worker, lease.generation));
                 Err(error)
             }
         }
@@ -55,23 +51,11 @@ impl<E: Engine> Shard<E> {
 
     /// Offers a connection for the next request. A worker says with `Keep-Alive: timeout=N` when it will close; we are
     /// a second ahead of it, so that no request meets the closing.
-    pub(super) fn keep(
-        &self,
-        lease: &Lease<'_, E>,
-        link: Link<E::Upstream>,
-        facts: &ResponseFacts,
-    ) {
-        let hint = facts
-            .keep_alive_timeout
-            .map(|wait| wait.saturating_sub(std::time::Duration::from_secs(1)));
-        let wait = self
-            .limits
-            .upstream_idle_timeout
-            .min(hint.unwrap_or(self.limits.upstream_idle_timeout));
+    pub(super) fn keep(&self, lease: &Lease<'_, E>, link: Link<E::Upstream>, facts: &ResponseFacts) {
+        let hint = facts.keep_alive_timeout.map(|wait| wait.saturating_sub(std::time::Duration::from_secs(1)));
+        let wait = self.limits.upstream_idle_timeout.min(hint.unwrap_or(self.limits.upstream_idle_timeout));
         let expires = self.timers.now() + wait;
-        let kept = self.upstreams[usize::from(lease.worker.0)]
-            .borrow_mut()
-            .keep(link, lease.generation, expires);
+        let kept = self.upstreams[usize::from(lease.worker.0)].borrow_mut().keep(link, lease.generation, expires);
         match kept {
             Kept::Yes | Kept::No(_) => {}
         }
@@ -83,9 +67,7 @@ impl<E: Engine> Shard<E> {
         for (slot, pool) in self.upstreams.iter().enumerate() {
             let mut pool = pool.borrow_mut();
             if !pool.is_empty() {
-                let notice = self
-                    .bulletin
-                    .notice(WorkerId(u16::try_from(slot).unwrap_or(u16::MAX)));
+                let notice = self.bulletin.notice(WorkerId(u16::try_from(slot).unwrap_or(u16::MAX)));
                 let generation = (notice.door == Door::Open).then_some(notice.generation);
                 pool.sweep(generation, now, |link| link.conn.is_quiet());
             }

@@ -64,17 +64,13 @@ impl Driver {
             Err(error) => why_refused(&error).ok_or(error)?,
         };
         static ONCE: Once = Once::new();
-        ONCE.call_once(|| {
-            tracing::warn!("io_uring is not available, epoll is used instead: {refused}")
-        });
+        ONCE.call_once(|| tracing::warn!("io_uring is not available, epoll is used instead: {refused}"));
         Self::epoll()
     }
 
     fn epoll() -> io::Result<Self> {
         NAME.set("epoll");
-        let runtime = RuntimeBuilder::<LegacyDriver>::new()
-            .enable_timer()
-            .build()?;
+        let runtime = RuntimeBuilder::<LegacyDriver>::new().enable_timer().build()?;
         Ok(Self::Epoll(ManuallyDrop::new(runtime)))
     }
 
@@ -92,11 +88,7 @@ fn ring() -> io::Result<Runtime<TimeDriver<IoUringDriver>>> {
     let plain = flags.clone();
     flags.setup_single_issuer().setup_coop_taskrun();
     let build = |flags| {
-        RuntimeBuilder::<IoUringDriver>::new()
-            .with_entries(SUBMISSIONS)
-            .uring_builder(flags)
-            .enable_timer()
-            .build()
+        RuntimeBuilder::<IoUringDriver>::new().with_entries(SUBMISSIONS).uring_builder(flags).enable_timer().build()
     };
     match build(flags) {
         // Before Linux 6.0 the kernel does not know the flags; they only save work.
@@ -111,17 +103,12 @@ fn why_refused(error: &io::Error) -> Option<String> {
         libc::ENOSYS => "the kernel has no io_uring, or a container's seccomp profile hides it",
         libc::EINVAL => "the kernel is too old: it lacks a feature that is needed",
         libc::ENOMEM => "locked memory is limited (see `ulimit -l`, LimitMEMLOCK=)",
-        libc::EPERM | libc::EACCES => {
-            match std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled") {
-                Ok(value) if value.trim() != "0" => {
-                    return Some(format!(
-                        "the sysctl kernel.io_uring_disabled is {}",
-                        value.trim()
-                    ));
-                }
-                Ok(_) | Err(_) => "a container's seccomp profile or a security module refuses it",
+        libc::EPERM | libc::EACCES => match std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled") {
+            Ok(value) if value.trim() != "0" => {
+                return Some(format!("the sysctl kernel.io_uring_disabled is {}", value.trim()));
             }
-        }
+            Ok(_) | Err(_) => "a container's seccomp profile or a security module refuses it",
+        },
         _ => return None,
     };
     Some(format!("{cause} ({error})"))
@@ -133,17 +120,10 @@ mod tests {
 
     #[test]
     fn refusals_have_a_likely_cause_and_other_errors_none() {
-        for (errno, word) in [
-            (libc::ENOSYS, "seccomp"),
-            (libc::EACCES, "refuses"),
-            (libc::ENOMEM, "ulimit"),
-        ] {
+        for (errno, word) in [(libc::ENOSYS, "seccomp"), (libc::EACCES, "refuses"), (libc::ENOMEM, "ulimit")] {
             let why = why_refused(&io::Error::from_raw_os_error(errno)).unwrap();
             assert!(why.contains(word), "{why}");
         }
-        assert_eq!(
-            why_refused(&io::Error::from_raw_os_error(libc::EMFILE)),
-            None
-        );
+        assert_eq!(why_refused(&io::Error::from_raw_os_error(libc::EMFILE)), None);
     }
 }

@@ -25,12 +25,7 @@ pub struct TcpListener {
 impl TcpListener {
     pub(super) fn new(bound: Bound) -> io::Result<Self> {
         let socket = monoio::net::TcpListener::from_std(bound.socket)?;
-        Ok(Self {
-            socket,
-            address: bound.address,
-            closed: Cell::new(false),
-            run: Cell::new(0),
-        })
+        Ok(Self { socket, address: bound.address, closed: Cell::new(false), run: Cell::new(0) })
     }
 
     fn socket(&self) -> BorrowedFd<'_> {
@@ -69,11 +64,7 @@ impl Listener for TcpListener {
     async fn accept(&self) -> io::Result<(Stream, Peer)> {
         let (socket, remote) = self.take().await?;
         // A socket bound to one address accepts on that address alone; only a wildcard has to ask.
-        let local = if self.address.ip().is_unspecified() {
-            socket.local_addr()?
-        } else {
-            self.address
-        };
+        let local = if self.address.ip().is_unspecified() { socket.local_addr()? } else { self.address };
         Ok((Stream::adopt_blocking(socket)?, Peer { remote, local }))
     }
 

@@ -36,9 +36,7 @@ impl Stream {
         if driver::is_epoll() {
             return Self::adopt(socket);
         }
-        Ok(Self(UnsafeCell::new(UnixStream::from_std(
-            StdUnixStream::from(socket.into()),
-        )?)))
+        Ok(Self(UnsafeCell::new(UnixStream::from_std(StdUnixStream::from(socket.into()))?)))
     }
 
     fn stream(&self) -> &UnixStream {

@@ -52,11 +52,7 @@ fn open(address: SocketAddr) -> io::Result<Bound> {
 }
 
 fn socket(address: SocketAddr) -> io::Result<Socket> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         // `[::]` and `0.0.0.0` are two addresses, and both can be listened on.
         socket.set_only_v6(true)?;

@@ -5,9 +5,7 @@ use super::*;
 #[test]
 fn plain_request_passes_in_order_and_case() {
     assert_eq!(
-        encoded(
-            "GET /a?b HTTP/1.1\r\nuser-Agent: x \r\nHOST: a:1\r\nX_Y:z\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n"
-        ),
+        encoded("GET /a?b HTTP/1.1\r\nuser-Agent: x \r\nHOST: a:1\r\nX_Y:z\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n"),
         "GET /a?b HTTP/1.1\r\nHost: a:1\r\nuser-Agent: x\r\nX_Y: z\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n"
     );
 }
@@ -37,9 +35,7 @@ fn hop_by_hop_fields_end_here() {
         "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\nConnection: TE\r\n\r\n"
     );
     assert_eq!(
-        encoded(
-            "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-X: y\r\n\r\n"
-        ),
+        encoded("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-X: y\r\n\r\n"),
         "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nSec-X: y\r\nConnection: Upgrade\r\n\r\n"
     );
 }
@@ -47,39 +43,17 @@ fn hop_by_hop_fields_end_here() {
 #[test]
 fn targets_and_hosts() {
     for (request, start) in [
-        (
-            "GET http://a/b?c HTTP/1.1\r\nHost: A:80\r\n\r\n",
-            "GET /b?c HTTP/1.1\r\nHost: A:80\r\n\r\n",
-        ),
-        (
-            "GET http://a HTTP/1.1\r\nHost: a\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-        ),
-        (
-            "GET http://a?b HTTP/1.1\r\nHost: a\r\n\r\n",
-            "GET /?b HTTP/1.1\r\nHost: a\r\n\r\n",
-        ),
-        (
-            "OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n",
-            "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
-        ),
-        (
-            "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
-            "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
-        ),
-        (
-            "GET http://a:8/ HTTP/1.0\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: a:8\r\n\r\n",
-        ),
-        (
-            "GET / HTTP/1.0\r\n\r\n",
-            "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
-        ),
+        ("GET http://a/b?c HTTP/1.1\r\nHost: A:80\r\n\r\n", "GET /b?c HTTP/1.1\r\nHost: A:80\r\n\r\n"),
+        ("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("GET http://a?b HTTP/1.1\r\nHost: a\r\n\r\n", "GET /?b HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("OPTIONS http://a HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("GET http://a:8/ HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost: a:8\r\n\r\n"),
+        ("GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
     ] {
         assert_eq!(encoded(request), start, "{request:?}");
     }
-    let expecting =
-        "POST / HTTP/1.0\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
+    let expecting = "POST / HTTP/1.0\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
     assert!(!encoded(expecting).contains("Expect"));
     assert!(encoded(&expecting.replace("/1.0", "/1.1")).contains("Expect: 100-continue\r\n"));
 }
@@ -92,21 +66,11 @@ fn forwarded(trusted: bool, peer: &str, fields: &str) -> String {
         scheme: "http",
         trusted,
         request_id: [b'7'; 32],
-        add: Added {
-            x_forwarded: true,
-            real_ip: true,
-            forwarded: true,
-            request_id: true,
-        },
+        add: Added { x_forwarded: true, real_ip: true, forwarded: true, request_id: true },
     };
     let mut out = Vec::new();
     encode_request(&head, &facts, Some(&forwarding), &mut out).unwrap();
-    String::from_utf8(out)
-        .unwrap()
-        .split_once("Host: a\r\n")
-        .unwrap()
-        .1
-        .to_owned()
+    String::from_utf8(out).unwrap().split_once("Host: a\r\n").unwrap().1.to_owned()
 }
 
 const CLAIMS: &str = "X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: b\r\n\
@@ -120,29 +84,18 @@ fn strangers_claims_are_replaced() {
          Forwarded: for=1.2.3.4;host=\"a\";proto=http\r\nX-Request-Id: 77777777777777777777777777777777\r\n\r\n"
     );
     let local = forwarded(false, "", "");
-    assert!(
-        local.starts_with("X-Forwarded-Proto: http\r\n")
-            && local.contains("Forwarded: for=unknown;")
-    );
-    assert!(
-        forwarded(false, "::1", "")
-            .contains("\r\nForwarded: for=\"[::1]\";host=\"a\";proto=http\r\n")
-    );
+    assert!(local.starts_with("X-Forwarded-Proto: http\r\n") && local.contains("Forwarded: for=unknown;"));
+    assert!(forwarded(false, "::1", "").contains("\r\nForwarded: for=\"[::1]\";host=\"a\";proto=http\r\n"));
 }
 
 #[test]
 fn trusted_claims_are_kept_and_added_to() {
     assert_eq!(
         forwarded(true, "1.2.3.4", CLAIMS),
-        format!(
-            "{CLAIMS}X-Forwarded-For: 1.2.3.4\r\nForwarded: for=1.2.3.4;host=\"a\";proto=http\r\n\r\n"
-        )
+        format!("{CLAIMS}X-Forwarded-For: 1.2.3.4\r\nForwarded: for=1.2.3.4;host=\"a\";proto=http\r\n\r\n")
     );
     let long = format!("X-Request-Id: {}\r\n", "a".repeat(129));
-    assert!(
-        forwarded(true, "1.2.3.4", &long)
-            .ends_with("X-Request-Id: 77777777777777777777777777777777\r\n\r\n")
-    );
+    assert!(forwarded(true, "1.2.3.4", &long).ends_with("X-Request-Id: 77777777777777777777777777777777\r\n\r\n"));
 }
 
 #[test]
@@ -178,12 +131,7 @@ fn replies() {
 
 #[test]
 fn chunk_sizes() {
-    for (size, line) in [
-        (0, "0\r\n"),
-        (10, "a\r\n"),
-        (0x1234, "1234\r\n"),
-        (u64::MAX, "ffffffffffffffff\r\n"),
-    ] {
+    for (size, line) in [(0, "0\r\n"), (10, "a\r\n"), (0x1234, "1234\r\n"), (u64::MAX, "ffffffffffffffff\r\n")] {
         let mut out = Vec::new();
         encode_chunk_size(size, &mut out).unwrap();
         assert_eq!(out, line.as_bytes());

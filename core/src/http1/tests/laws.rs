@@ -12,12 +12,7 @@ pub(super) struct Outcome {
 }
 
 fn run(mut decoder: BodyDecoder, input: &[u8], sizes: &[usize]) -> Outcome {
-    let mut outcome = Outcome {
-        forwarded: Vec::new(),
-        data_bytes: 0,
-        consumed: 0,
-        verdict: Ok(false),
-    };
+    let mut outcome = Outcome { forwarded: Vec::new(), data_bytes: 0, consumed: 0, verdict: Ok(false) };
     let mut sizes = sizes.iter().copied().cycle();
     let mut end = 0;
     while outcome.consumed < input.len() && !decoder.is_done() {
@@ -27,18 +22,13 @@ fn run(mut decoder: BodyDecoder, input: &[u8], sizes: &[usize]) -> Outcome {
         match decoder.decode(&input[outcome.consumed..end]) {
             Ok(run) => {
                 assert!(run.consumed > 0 && run.forward.end <= run.consumed);
-                outcome
-                    .forwarded
-                    .extend_from_slice(&input[outcome.consumed..][run.forward]);
+                outcome.forwarded.extend_from_slice(&input[outcome.consumed..][run.forward]);
                 outcome.data_bytes += run.data_bytes;
                 outcome.consumed += run.consumed;
                 assert_eq!(run.done, decoder.is_done());
             }
             Err(reject) => {
-                assert_eq!(
-                    decoder.decode(&input[outcome.consumed..end]).unwrap_err(),
-                    reject
-                );
+                assert_eq!(decoder.decode(&input[outcome.consumed..end]).unwrap_err(), reject);
                 outcome.verdict = Err(reject);
                 return outcome;
             }
@@ -54,10 +44,7 @@ fn decoder(flavour: Flavour) -> BodyDecoder {
 
 fn data_of(body: &[u8]) -> Result<Vec<u8>, Option<Reject>> {
     let outcome = run(decoder(Flavour::DataOnly), body, &[]);
-    assert_eq!(
-        outcome.verdict.is_err(),
-        decoder(Flavour::DataOnly).check(body).is_err()
-    );
+    assert_eq!(outcome.verdict.is_err(), decoder(Flavour::DataOnly).check(body).is_err());
     match outcome.verdict {
         Ok(true) => Ok(outcome.forwarded),
         Ok(false) => Err(None),
@@ -69,42 +56,14 @@ fn data_of(body: &[u8]) -> Result<Vec<u8>, Option<Reject>> {
 fn chunked_bodies_that_are_accepted() {
     for (body, data, forwarded) in [
         ("0\r\n\r\n", "", "0\r\n\r\n"),
-        (
-            "5\r\nhello\r\n0\r\n\r\n",
-            "hello",
-            "5\r\nhello\r\n0\r\n\r\n",
-        ),
-        (
-            "A\r\nhelloworld\r\n0\r\n\r\n",
-            "helloworld",
-            "A\r\nhelloworld\r\n0\r\n\r\n",
-        ),
-        (
-            "0000000000000005\r\nhello\r\n000\r\n\r\n",
-            "hello",
-            "0000000000000005\r\nhello\r\n000\r\n\r\n",
-        ),
-        (
-            "5;a=b\r\nhello\r\n0;c\r\n\r\n",
-            "hello",
-            "5\r\nhello\r\n0\r\n\r\n",
-        ),
-        (
-            "5 ; a = \"\\\";\t\" ;b\r\nhello\r\n0\r\n\r\n",
-            "hello",
-            "5\r\nhello\r\n0\r\n\r\n",
-        ),
-        (
-            "0\r\nX-Sum: 1\r\nX-B:\r\n\r\n",
-            "",
-            "0\r\nX-Sum: 1\r\nX-B:\r\n\r\n",
-        ),
+        ("5\r\nhello\r\n0\r\n\r\n", "hello", "5\r\nhello\r\n0\r\n\r\n"),
+        ("A\r\nhelloworld\r\n0\r\n\r\n", "helloworld", "A\r\nhelloworld\r\n0\r\n\r\n"),
+        ("0000000000000005\r\nhello\r\n000\r\n\r\n", "hello", "0000000000000005\r\nhello\r\n000\r\n\r\n"),
+        ("5;a=b\r\nhello\r\n0;c\r\n\r\n", "hello", "5\r\nhello\r\n0\r\n\r\n"),
+        ("5 ; a = \"\\\";\t\" ;b\r\nhello\r\n0\r\n\r\n", "hello", "5\r\nhello\r\n0\r\n\r\n"),
+        ("0\r\nX-Sum: 1\r\nX-B:\r\n\r\n", "", "0\r\nX-Sum: 1\r\nX-B:\r\n\r\n"),
     ] {
-        assert_eq!(
-            data_of(body.as_bytes()),
-            Ok(data.as_bytes().to_vec()),
-            "{body:?}"
-        );
+        assert_eq!(data_of(body.as_bytes()), Ok(data.as_bytes().to_vec()), "{body:?}");
         let outcome = run(decoder(Flavour::Verbatim), body.as_bytes(), &[]);
         assert_eq!(outcome.forwarded, forwarded.as_bytes());
         assert_eq!(outcome.data_bytes, data.len() as u64);
@@ -163,21 +122,9 @@ fn chunked_bodies_that_are_refused() {
         &trailers,
         &trailer,
     ] {
-        assert!(
-            matches!(data_of(body.as_bytes()), Err(Some(_))),
-            "{}",
-            body.escape_default()
-        );
+        assert!(matches!(data_of(body.as_bytes()), Err(Some(_))), "{}", body.escape_default());
     }
-    for body in [
-        "",
-        "5",
-        "5\r\nhel",
-        "5\r\nhello\r\n",
-        "0\r\n",
-        "0\r\n\r",
-        "0\r\nA: b\r\n",
-    ] {
+    for body in ["", "5", "5\r\nhel", "5\r\nhello\r\n", "0\r\n", "0\r\n\r", "0\r\nA: b\r\n"] {
         assert_eq!(data_of(body.as_bytes()), Err(None), "{body:?}");
         assert!(decoder(Flavour::DataOnly).finish().is_err());
     }
@@ -185,14 +132,10 @@ fn chunked_bodies_that_are_refused() {
 
 #[test]
 fn applications_may_send_most_trailers() {
-    let check = |body: &str| {
-        BodyDecoder::new(Framing::Chunked, Flavour::Verbatim, Side::Response).check(body.as_bytes())
-    };
+    let check =
+        |body: &str| BodyDecoder::new(Framing::Chunked, Flavour::Verbatim, Side::Response).check(body.as_bytes());
     assert!(check("0\r\nServer-Timing: a\r\nSet-Cookie: a\r\nVary: b\r\n\r\n").is_ok());
-    assert!(
-        check("0\r\nContent-Length: 1\r\n\r\n").is_err()
-            && check("0\r\nConnection: a\r\n\r\n").is_err()
-    );
+    assert!(check("0\r\nContent-Length: 1\r\n\r\n").is_err() && check("0\r\nConnection: a\r\n\r\n").is_err());
 }
 
 #[test]
@@ -236,36 +179,19 @@ fn soup() -> impl Strategy<Value = Vec<u8>> {
         "1;e\r\nz\r\n",
         "0\r\n",
     ];
-    prop::collection::vec(prop::sample::select(pieces), 0..14)
-        .prop_map(|parts| parts.concat().into_bytes())
+    prop::collection::vec(prop::sample::select(pieces), 0..14).prop_map(|parts| parts.concat().into_bytes())
 }
 
 fn fields() -> impl Strategy<Value = Vec<(String, String)>> {
     let name = prop_oneof![
         "[A-Za-z][A-Za-z0-9_-]{0,20}",
-        prop::sample::select(vec![
-            "Cookie",
-            "TE",
-            "Connection",
-            "Upgrade",
-            "X-Forwarded-For",
-            "Keep-Alive",
-            "Expect"
-        ])
-        .prop_map(str::to_owned),
+        prop::sample::select(vec!["Cookie", "TE", "Connection", "Upgrade", "X-Forwarded-For", "Keep-Alive", "Expect"])
+            .prop_map(str::to_owned),
     ];
     let value = prop_oneof![
         "[!-~]([ -~]{0,30}[!-~])?",
-        prop::sample::select(vec![
-            "",
-            "close",
-            "keep-alive, X-A",
-            "upgrade",
-            "websocket",
-            "100-continue",
-            "trailers"
-        ])
-        .prop_map(str::to_owned),
+        prop::sample::select(vec!["", "close", "keep-alive, X-A", "upgrade", "websocket", "100-continue", "trailers"])
+            .prop_map(str::to_owned),
     ];
     prop::collection::vec((name, value), 0..90)
 }

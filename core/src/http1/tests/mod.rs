@@ -11,10 +11,7 @@ use super::*;
 pub(super) fn admit(bytes: &[u8]) -> Result<(RequestHead<'_>, RequestFacts), Reject> {
     let mut scanner = HeadScanner::default();
     match scanner.scan(bytes, 16 * 1024)? {
-        Scan::Incomplete => Err(Reject {
-            status: 0,
-            reason: "incomplete",
-        }),
+        Scan::Incomplete => Err(Reject { status: 0, reason: "incomplete" }),
         Scan::Complete { head_len } => {
             let head = RequestHead::parse(&bytes[scanner.skipped()..][..head_len], 100)?;
             let facts = judge_request(&head)?;

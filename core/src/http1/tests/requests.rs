@@ -17,16 +17,9 @@ fn framing_table() {
         (&large, Framing::Length(u64::MAX)),
         ("Transfer-Encoding: chunked", Framing::Chunked),
         ("transfer-encoding: Chunked ", Framing::Chunked),
-        (
-            "Content_Length: 9\r\nTransfer_Encoding: chunked",
-            Framing::None,
-        ),
+        ("Content_Length: 9\r\nTransfer_Encoding: chunked", Framing::None),
     ] {
-        assert_eq!(
-            admit(with(fields).as_bytes()).unwrap().1.body,
-            framing,
-            "{fields}"
-        );
+        assert_eq!(admit(with(fields).as_bytes()).unwrap().1.body, framing, "{fields}");
     }
 }
 
@@ -71,14 +64,8 @@ fn refused_fields() {
         ("Transfer-Encoding: \u{c}chunked", 400),
         ("Transfer-Encoding: chunked\0", 400),
         ("Transfer-Encoding: chunked\u{a0}", 400),
-        (
-            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
-            400,
-        ),
-        (
-            "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
-            400,
-        ),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", 400),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", 400),
         ("Transfer-Encoding : chunked", 400),
         ("Transfer-Encoding:\r\n chunked", 400),
         (" Transfer-Encoding: chunked", 400),
@@ -102,12 +89,7 @@ fn refused_fields() {
     ] {
         let request = with(fields);
         let rejected = admit(request.as_bytes()).map(|it| it.1.body);
-        assert_eq!(
-            rejected.map_err(|it| it.status),
-            Err(status),
-            "{}",
-            fields.escape_default()
-        );
+        assert_eq!(rejected.map_err(|it| it.status), Err(status), "{}", fields.escape_default());
     }
 }
 
@@ -145,24 +127,13 @@ fn refused_heads() {
         ("get / HTTP/1.1\r\nHost: a\r\n\r\n", 501),
         ("FOOBAR / HTTP/1.1\r\nHost: a\r\n\r\n", 501),
         ("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405),
-        (
-            "TRACE / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n",
-            400,
-        ),
-        (
-            "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
-            400,
-        ),
+        ("TRACE / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", 400),
+        ("POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
         ("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         ("   \r\n\r\n", 400),
     ] {
         let rejected = admit(request.as_bytes()).map(|it| it.1);
-        assert_eq!(
-            rejected.map_err(|it| it.status),
-            Err(status),
-            "{}",
-            request.escape_default()
-        );
+        assert_eq!(rejected.map_err(|it| it.status), Err(status), "{}", request.escape_default());
     }
 }
 
@@ -174,8 +145,7 @@ fn facts() {
     assert!(facts_of("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").keep_alive);
     assert!(!facts_of("GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n").keep_alive);
     assert!(!facts_of("GET / HTTP/1.1\r\nHost: a\r\nConnection: x, CLOSE\r\n\r\n").keep_alive);
-    let expecting =
-        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-Continue\r\n\r\n";
+    let expecting = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-Continue\r\n\r\n";
     assert!(facts_of(expecting).expect_continue);
     assert!(!facts_of(&expecting.replace("/1.1", "/1.0")).expect_continue);
     assert!(!facts_of(&expecting.replace(": 5", ": 0")).expect_continue);
@@ -185,48 +155,19 @@ fn facts() {
 #[test]
 fn only_safe_upgrades_pass() {
     let upgrade = |method: &str, fields: &str| {
-        facts_of(&format!(
-            "{method} / HTTP/1.1\r\nHost: a\r\nContent-Type: b\r\n{fields}\r\n\r\n"
-        ))
-        .upgrade
+        facts_of(&format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Type: b\r\n{fields}\r\n\r\n")).upgrade
     };
-    assert!(upgrade(
-        "GET",
-        "Connection: keep-alive, Upgrade\r\nUpgrade: websocket"
-    ));
-    assert!(upgrade(
-        "GET",
-        "Connection: upgrade\r\nUpgrade: made-up/1.0"
-    ));
+    assert!(upgrade("GET", "Connection: keep-alive, Upgrade\r\nUpgrade: websocket"));
+    assert!(upgrade("GET", "Connection: upgrade\r\nUpgrade: made-up/1.0"));
     assert!(!upgrade("GET", "Upgrade: websocket"));
     assert!(!upgrade("GET", "Connection: upgrade"));
-    assert!(!upgrade(
-        "POST",
-        "Connection: upgrade\r\nUpgrade: websocket"
-    ));
-    assert!(!upgrade(
-        "GET",
-        "Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1"
-    ));
-    for protocol in [
-        "h2c",
-        "H2C",
-        "websocket, h2c",
-        "h2",
-        "HTTP/2.0",
-        "TLS/1.3",
-        "h2c/1",
-        "",
-        "a b",
-    ] {
-        let fields = format!(
-            "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {protocol}\r\nHTTP2-Settings: x"
-        );
+    assert!(!upgrade("POST", "Connection: upgrade\r\nUpgrade: websocket"));
+    assert!(!upgrade("GET", "Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1"));
+    for protocol in ["h2c", "H2C", "websocket, h2c", "h2", "HTTP/2.0", "TLS/1.3", "h2c/1", "", "a b"] {
+        let fields = format!("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {protocol}\r\nHTTP2-Settings: x");
         assert!(!upgrade("GET", &fields), "{protocol}");
     }
-    assert!(
-        !facts_of("GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n").upgrade
-    );
+    assert!(!facts_of("GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n").upgrade);
 }
 
 #[test]
@@ -236,7 +177,5 @@ fn method_properties() {
         assert!(!class.is_safe() || class.is_idempotent());
     }
     assert!(MethodClass::of(b"DELETE").is_idempotent() && !MethodClass::of(b"DELETE").is_safe());
-    assert!(
-        !MethodClass::of(b"POST").is_idempotent() && !MethodClass::of(b"PROPFIND").is_idempotent()
-    );
+    assert!(!MethodClass::of(b"POST").is_idempotent() && !MethodClass::of(b"PROPFIND").is_idempotent());
 }

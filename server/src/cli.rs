@@ -1,0 +1,149 @@
+//! The command line.
+//!
+//! Flags are texts here: the settings table reads them, so that a flag, a variable and a line of the file that are
+//! wrong in the same way get the same message, and all of them in one go.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, ConfigErrors, FrontSources, Origin, Problem, Sources};
+use crate::{logging, run};
+
+/// Exit code for a command line or configuration that is wrong. 0 is stopped as asked, 1 a failure at run time.
+pub const EXIT_USAGE: u8 = 2;
+
+/// Runs a Node.js application, unmodified, on every vCPU behind a fast front.
+#[derive(Debug, Parser)]
+#[command(name = "forebay", version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(after_help = "Without a command: run. Every setting is in the README; `forebay check` shows their values.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs an application on every vCPU.
+    Run(RunArgs),
+    /// Checks the configuration and shows it, with the origin of each value.
+    Check(RunArgs),
+    /// Runs the front alone: each port leads to the Unix socket of that name.
+    Front(FrontArgs),
+}
+
+#[derive(Args, Debug)]
+struct RunArgs {
+    /// A script, a folder with an application, or a forebay.toml. Default: ./forebay.toml, else the application in the
+    /// current folder, else a built-in demo.
+    #[arg(value_name = "APP")]
+    app: Option<PathBuf>,
+    /// Listen for clients here, for instance 127.0.0.1:8080, [::]:8080 or 8080; may be repeated.
+    #[arg(short, long, value_name = "ADDR:PORT")]
+    listen: Vec<String>,
+    /// How many node processes, or auto: one per usable vCPU.
+    #[arg(short, long, value_name = "N")]
+    workers: Option<String>,
+    /// How workers are fed: auto or http.
+    #[arg(long, value_name = "TRANSPORT")]
+    transport: Option<String>,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Args, Debug)]
+struct FrontArgs {
+    /// Listen for clients here; may be repeated.
+    #[arg(short, long, value_name = "ADDR:FROM-TO", required = true)]
+    listen: Vec<String>,
+    /// The socket of a port: {port} stands for its number.
+    #[arg(long, value_name = "DIR/{port}.sock")]
+    to: String,
+    /// Add no header about the client: neither X-Forwarded-*, nor Forwarded, nor X-Request-Id.
+    #[arg(long)]
+    no_forwarded: bool,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Args, Debug)]
+struct CommonArgs {
+    /// What drives the sockets: monoio or compio.
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<String>,
+    /// The configuration file.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Log lines for people or for machines: text or json.
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+impl CommonArgs {
+    fn sources(self, mut flags: Vec<(&'static str, Vec<String>)>) -> Result<Sources, ConfigErrors> {
+        flags.push(("--engine", self.engine.into_iter().collect()));
+        flags.push(("--log-format", self.log_format.into_iter().collect()));
+        let cwd = std::env::current_dir().map_err(|error| {
+            Problem::new(Origin::Default, "", format!("the current folder cannot be read ({})", config::plain(&error)))
+        })?;
+        Ok(Sources { app: None, config: self.config, flags, cwd, env: |name| std::env::var_os(name) })
+    }
+}
+
+impl RunArgs {
+    fn sources(self) -> Result<Sources, ConfigErrors> {
+        let flags = vec![
+            ("--listen", self.listen),
+            ("--workers", self.workers.into_iter().collect()),
+            ("--transport", self.transport.into_iter().collect()),
+        ];
+        Ok(Sources { app: self.app, ..self.common.sources(flags)? })
+    }
+}
+
+impl FrontArgs {
+    fn sources(self) -> Result<FrontSources, ConfigErrors> {
+        let common = self.common.sources(Vec::new())?;
+        Ok(FrontSources { listen: self.listen, to: self.to, no_forwarded: self.no_forwarded, common })
+    }
+}
+
+impl Cli {
+    /// Does what the command line asks.
+    #[must_use]
+    pub fn execute(self) -> ExitCode {
+        let outcome = match self.command.unwrap_or(Command::Run(self.run)) {
+            Command::Run(args) => execute_run(args),
+            Command::Check(args) => execute_check(args),
+            Command::Front(args) => execute_front(args),
+        };
+        outcome.unwrap_or_else(|errors| {
+            eprintln!("{errors}");
+            ExitCode::from(EXIT_USAGE)
+        })
+    }
+}
+
+fn execute_run(args: RunArgs) -> Result<ExitCode, ConfigErrors> {
+    let sources = args.sources()?;
+    let resolved = config::resolve(&sources)?;
+    logging::start(&resolved.config.log);
+    Ok(run::run(resolved.config, move || config::resolve(&sources).map(|resolved| resolved.config)))
+}
+
+fn execute_check(args: RunArgs) -> Result<ExitCode, ConfigErrors> {
+    use std::io::Write as _;
+    let report = config::check_report(&config::resolve(&args.sources()?)?);
+    // A reader that has seen enough (`forebay check | head`) is no failure.
+    let _closed = std::io::stdout().write_all(report.as_bytes());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn execute_front(args: FrontArgs) -> Result<ExitCode, ConfigErrors> {
+    let config = config::resolve_front(&args.sources()?)?;
+    logging::start(&config.log);
+    Ok(run::front(config))
+}

@@ -1,0 +1,107 @@
+//! The configuration while it is being put together: every setting has its place, nothing is derived yet.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use forebay_core::limits::Limits;
+
+use super::{AccessLogFormat, EngineChoice, ForwardingConfig, LogConfig, LogFormat, Network, TransportChoice};
+
+/// What `[app]` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppSettings {
+    /// A script or a folder; none to look for one.
+    pub script: Option<PathBuf>,
+    /// The node to run: a path, or a bare name to look for on `PATH`. None is `node`.
+    pub node: Option<PathBuf>,
+    /// Arguments for node itself, before the script.
+    pub node_args: Vec<String>,
+    /// Arguments for the script.
+    pub args: Vec<String>,
+    /// The working directory; none is the application's folder.
+    pub cwd: Option<PathBuf>,
+    /// Variables for the workers.
+    pub env: Vec<(String, String)>,
+}
+
+/// What `[workers]` says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Workers {
+    pub(super) count: Option<u64>,
+    pub(super) pin: bool,
+    pub(super) batch: bool,
+    pub(super) preload: bool,
+    pub(super) start_timeout: Duration,
+    pub(super) drain_timeout: Duration,
+    pub(super) tunnel_drain_timeout: Duration,
+    pub(super) stop_timeout: Duration,
+    pub(super) backoff_min: Duration,
+    pub(super) backoff_max: Duration,
+}
+
+/// What `[shards]` says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shards {
+    pub(super) count: Option<u64>,
+    pub(super) pin: bool,
+    pub(super) batch: bool,
+}
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) listen: Vec<SocketAddr>,
+    pub(super) engine: Option<EngineChoice>,
+    pub(super) transport: TransportChoice,
+    pub(super) metrics: Option<SocketAddr>,
+    pub(super) runtime_dir: Option<PathBuf>,
+    pub(super) app: AppSettings,
+    pub(super) workers: Workers,
+    pub(super) shards: Shards,
+    pub(super) limits: Limits,
+    pub(super) forwarding: ForwardingConfig,
+    pub(super) access_log_format: AccessLogFormat,
+    pub(super) access_log_path: Option<PathBuf>,
+    pub(super) log: LogConfig,
+}
+
+impl Default for Draft {
+    /// An empty one: the table's defaults are put in like any other value.
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            engine: None,
+            transport: TransportChoice::Auto,
+            metrics: None,
+            runtime_dir: None,
+            app: AppSettings::default(),
+            workers: Workers::default(),
+            shards: Shards::default(),
+            limits: Limits::default(),
+            forwarding: ForwardingConfig {
+                x_forwarded: true,
+                forwarded: true,
+                request_id: true,
+                trusted: Vec::<Network>::new(),
+            },
+            access_log_format: AccessLogFormat::Text,
+            access_log_path: None,
+            log: LogConfig { levels: String::new(), format: LogFormat::Text },
+        }
+    }
+}
+
+impl Draft {
+    pub(super) fn set_engine(&mut self, word: &str) {
+        self.engine = match word {
+            "monoio" => Some(EngineChoice::Monoio),
+            "compio" => Some(EngineChoice::Compio),
+            _ => None,
+        };
+    }
+
+    pub(super) fn set_transport(&mut self, word: &str) {
+        self.transport = if word == "http" { TransportChoice::Http } else { TransportChoice::Auto };
+    }
+}
