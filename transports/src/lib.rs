@@ -10,6 +10,8 @@ mod clock;
 mod contract;
 mod task;
 #[cfg(unix)]
+mod tasks;
+#[cfg(unix)]
 mod unix;
 
 #[cfg(target_os = "linux")]

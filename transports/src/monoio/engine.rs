@@ -1,23 +1,17 @@
 //! The [`Engine`] on monoio.
 
-use std::future::Future;
-use std::io::{self, ErrorKind};
+use std::future::{Future, poll_fn};
+use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::task::Poll;
 
 use forebay_core::time::Timestamp;
 
 use super::driver::{self, Driver};
-use super::tasks::{self, Task};
 use super::{Stream, TcpListener};
+use crate::tasks::{self, Task};
 use crate::unix::{self, Bound};
 use crate::{BindError, Endpoint, Engine, EngineOptions, clock};
-
-/// How long to wait before dialling a worker again whose backlog is full.
-const REDIAL: Duration = Duration::from_millis(2);
-
-/// How long an ended engine waits for what it has cancelled.
-const SETTLE: Duration = Duration::from_millis(2);
 
 /// The engine: see the [module](super).
 #[derive(Debug)]
@@ -45,11 +39,7 @@ impl Engine for Monoio {
         let mut driver = Driver::new()?;
         tasks::start();
         let output = driver.block_on(async { main().await });
-        driver.block_on(async {
-            tasks::end_all();
-            // What the tasks had in flight was cancelled with them: the kernel gives the buffers back, and closes.
-            Self::sleep_until(Self::now() + SETTLE).await;
-        });
+        driver.block_on(tasks::end_all::<Self>());
         Ok(output)
     }
 
@@ -62,7 +52,7 @@ impl Engine for Monoio {
     }
 
     fn yield_now() -> impl Future<Output = ()> {
-        tasks::yield_now()
+        yield_now()
     }
 
     fn listen(bound: Bound) -> io::Result<TcpListener> {
@@ -70,19 +60,7 @@ impl Engine for Monoio {
     }
 
     async fn dial(endpoint: &Endpoint, deadline: Timestamp) -> io::Result<Stream> {
-        loop {
-            match unix::connect(endpoint) {
-                Ok(socket) => return Stream::adopt(socket),
-                // Connecting to a Unix socket takes no time, unless the listener's backlog is full.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
-            let now = Self::now();
-            if now >= deadline {
-                return Err(ErrorKind::TimedOut.into());
-            }
-            Self::sleep_until(deadline.min(now + REDIAL)).await;
-        }
+        Stream::adopt(unix::dial::<Self>(endpoint, deadline).await?)
     }
 
     async fn sleep_until(deadline: Timestamp) {
@@ -95,4 +73,21 @@ impl Engine for Monoio {
     fn now() -> Timestamp {
         clock::now()
     }
+}
+
+/// Lets the tasks that are runnable now go first.
+///
+/// monoio puts a task that wakes itself in front of all others, so another one is asked to wake this one: that one is
+/// last in the queue, and so is this one then.
+pub(super) async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        let waker = cx.waker().clone();
+        drop(monoio::spawn(async move { waker.wake() }));
+        Poll::Pending
+    })
+    .await;
 }

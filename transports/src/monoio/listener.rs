@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use super::{Stream, tasks};
+use super::Stream;
+use super::engine::yield_now;
 use crate::unix::{self, Bound};
 use crate::{Listener, Peer};
 
@@ -36,7 +37,7 @@ impl TcpListener {
     async fn take(&self) -> io::Result<(std::net::TcpStream, SocketAddr)> {
         if self.run.get() >= RUN_MAX {
             self.run.set(0);
-            tasks::yield_now().await;
+            yield_now().await;
         }
         loop {
             if self.closed.get() {

@@ -15,7 +15,6 @@ mod driver;
 mod engine;
 mod listener;
 mod stream;
-mod tasks;
 
 pub use driver::force_epoll_on_this_thread;
 pub use engine::Monoio;

@@ -2,10 +2,12 @@
 //! cannot block.
 
 mod bind;
+mod dial;
 mod socket;
 mod thread;
 
 pub use bind::Bound;
 pub(crate) use bind::bind;
-pub(crate) use socket::{abort, accept, connect, finish, is_quiet, send};
+pub(crate) use dial::dial;
+pub(crate) use socket::{abort, accept, finish, is_quiet, send};
 pub(crate) use thread::prepare;

@@ -4,9 +4,10 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 
+use forebay_transports::compio::Compio;
 use forebay_transports::monoio::Monoio;
 use forebay_transports::sim::Sim;
-use forebay_transports::{Endpoint, Engine, EngineOptions, monoio as on_monoio, sim as simulated};
+use forebay_transports::{Endpoint, Engine, EngineOptions, compio as on_compio, monoio as on_monoio, sim as simulated};
 
 use crate::harness::{Harness, on_a_thread};
 
@@ -30,7 +31,8 @@ mod real {
 }
 
 impl Harness for Monoio {
-    type Peer = on_monoio::Stream;
+    type Client = on_monoio::Stream;
+    type WorkerConn = on_monoio::Stream;
     type Worker = std::os::unix::net::UnixListener;
 
     async fn connect(address: SocketAddr) -> io::Result<(on_monoio::Stream, Option<SocketAddr>)> {
@@ -57,8 +59,38 @@ impl Harness for Monoio {
     }
 }
 
+impl Harness for Compio {
+    type Client = on_compio::Downstream;
+    type WorkerConn = on_compio::Upstream;
+    type Worker = std::os::unix::net::UnixListener;
+
+    async fn connect(address: SocketAddr) -> io::Result<(on_compio::Downstream, Option<SocketAddr>)> {
+        let socket = std::net::TcpStream::connect(address)?;
+        let ours = socket.local_addr()?;
+        Ok((on_compio::Stream::new(compio::net::TcpStream::from_std(socket)?), Some(ours)))
+    }
+
+    fn endpoint() -> Endpoint {
+        real::endpoint()
+    }
+
+    fn work(endpoint: &Endpoint) -> Self::Worker {
+        real::work(endpoint)
+    }
+
+    async fn accept(worker: &Self::Worker) -> on_compio::Upstream {
+        let socket = worker.accept().unwrap().0;
+        on_compio::Stream::new(compio::net::UnixStream::from_std(socket).unwrap())
+    }
+
+    fn nodelay(conn: &on_compio::Downstream) -> Option<bool> {
+        Some(socket2::SockRef::from(conn).tcp_nodelay().unwrap())
+    }
+}
+
 impl Harness for Sim {
-    type Peer = simulated::Stream;
+    type Client = simulated::Stream;
+    type WorkerConn = simulated::Stream;
     type Worker = simulated::Worker;
 
     async fn connect(address: SocketAddr) -> io::Result<(simulated::Stream, Option<SocketAddr>)> {
@@ -91,9 +123,12 @@ fn run<E: Engine, F: Future<Output = ()>>(driver: &'static str, test: impl FnOnc
     E::run(&EngineOptions::default(), test).unwrap();
 }
 
+/// No preparation.
+fn nothing() {}
+
 /// A module for each back end, with its engine and how to run a test.
 macro_rules! backends {
-    ($($name:ident: $engine:ty, $driver:literal, $prepare:expr;)*) => {
+    ($($name:ident: $engine:ty, $driver:literal, $prepare:path;)*) => {
         $(pub(crate) mod $name {
             use super::*;
 
@@ -101,7 +136,7 @@ macro_rules! backends {
 
             pub(crate) fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
                 on_a_thread(move || {
-                    $prepare;
+                    $prepare();
                     super::run::<Backend, F>($driver, test);
                 });
             }
@@ -110,7 +145,8 @@ macro_rules! backends {
 }
 
 backends! {
-    io_uring: Monoio, "io_uring", ();
-    epoll: Monoio, "epoll", on_monoio::force_epoll_on_this_thread();
-    sim: Sim, "simulated", ();
+    io_uring: Monoio, "io_uring", nothing;
+    epoll: Monoio, "epoll", on_monoio::force_epoll_on_this_thread;
+    compio_io_uring: Compio, "io_uring", nothing;
+    sim: Sim, "simulated", nothing;
 }

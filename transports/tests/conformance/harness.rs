@@ -18,13 +18,15 @@ const LEVEL_MAX: Duration = Duration::from_secs(20);
 
 /// An engine, with ways to play clients and workers.
 pub(crate) trait Harness: Engine {
-    /// The other end of a connection.
-    type Peer: Conn;
+    /// A client's end of a connection.
+    type Client: Conn;
+    /// A worker's end of a connection.
+    type WorkerConn: Conn;
     /// A worker that listens.
     type Worker;
 
     /// Connects as a client; also tells the client's address where that is known.
-    fn connect(address: SocketAddr) -> impl Future<Output = io::Result<(Self::Peer, Option<SocketAddr>)>>;
+    fn connect(address: SocketAddr) -> impl Future<Output = io::Result<(Self::Client, Option<SocketAddr>)>>;
 
     /// An endpoint that nobody has used.
     fn endpoint() -> Endpoint;
@@ -33,7 +35,7 @@ pub(crate) trait Harness: Engine {
     fn work(endpoint: &Endpoint) -> Self::Worker;
 
     /// Accepts one connection.
-    fn accept(worker: &Self::Worker) -> impl Future<Output = Self::Peer>;
+    fn accept(worker: &Self::Worker) -> impl Future<Output = Self::WorkerConn>;
 
     /// Whether `TCP_NODELAY` is set; none where there is no TCP.
     fn nodelay(conn: &Self::Downstream) -> Option<bool>;
@@ -76,7 +78,7 @@ pub(crate) fn loopback() -> SocketAddr {
 }
 
 /// A client's end and ours.
-pub(crate) async fn clients<E: Harness>() -> (E::Peer, E::Downstream) {
+pub(crate) async fn clients<E: Harness>() -> (E::Client, E::Downstream) {
     let bound = E::bind(loopback(), 1).unwrap().pop().unwrap();
     let address = E::local_addr(&bound);
     let listener = E::listen(bound).unwrap();
@@ -86,7 +88,7 @@ pub(crate) async fn clients<E: Harness>() -> (E::Peer, E::Downstream) {
 }
 
 /// Our end and a worker's.
-pub(crate) async fn workers<E: Harness>() -> (E::Upstream, E::Peer) {
+pub(crate) async fn workers<E: Harness>() -> (E::Upstream, E::WorkerConn) {
     let endpoint = E::endpoint();
     let worker = E::work(&endpoint);
     let ours = E::dial(&endpoint, E::now() + LEVEL_MAX).await.unwrap();

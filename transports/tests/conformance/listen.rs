@@ -73,8 +73,11 @@ async fn count<L: Listener>(listener: Rc<L>, accepted: Rc<Cell<usize>>) {
     }
 }
 
-/// Two shards' listeners on this thread, with what each has accepted.
-fn two_shards<E: Engine>() -> (std::net::SocketAddr, [(Rc<E::Listener>, Rc<Cell<usize>>); 2]) {
+/// A shard's listener, and how many it has accepted.
+type Shard<E> = (Rc<<E as Engine>::Listener>, Rc<Cell<usize>>);
+
+/// Two shards on this thread.
+fn two_shards<E: Engine>() -> (std::net::SocketAddr, [Shard<E>; 2]) {
     let bound = E::bind(loopback(), 2).unwrap();
     let address = E::local_addr(&bound[0]);
     assert_eq!(address, E::local_addr(&bound[1]));

@@ -4,6 +4,8 @@
 //! each run on a thread and in a runtime of its own. Stream tests run twice, on a client's and on a worker's
 //! connection, and after each all buffers must be home.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic as tests do")]
+
 mod backends;
 mod engine;
 mod harness;
@@ -93,4 +95,4 @@ macro_rules! suite {
     };
 }
 
-suite! { io_uring epoll sim }
+suite! { io_uring epoll compio_io_uring sim }

@@ -1,5 +1,7 @@
 //! [`Conn`]: reading, writing, ending and breaking. `a` is our end, `b` the other.
 
+#![expect(clippy::extra_unused_type_parameters, reason = "all tests have one signature, for the macro")]
+
 use std::io::ErrorKind;
 use std::pin::pin;
 use std::task::{Context, Waker};

@@ -1,17 +1,22 @@
 //! The tasks of a thread, so that those left over can be dropped when its engine ends.
 //!
 //! monoio cannot do that: a task that waits for an operation, the operation and the ring own each other in a circle.
-//! So each task that has been polled is entered here, by its address, and [`end_all`] drops the futures in place and
+//! compio can, but frees buffers while the kernel may still fill them. So each task that has been polled is entered here, by its address, and [`end_all`] drops the futures in place and
 //! wakes the tasks, which then find that they are over.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::marker::PhantomPinned;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
+use crate::Engine;
 use crate::task::Contained;
+
+/// How long an engine that ends waits for what it has cancelled.
+const SETTLE: Duration = Duration::from_millis(2);
 
 /// The place of a task that is not entered.
 const NOWHERE: usize = usize::MAX;
@@ -40,8 +45,8 @@ trait End {
     fn end(self: Pin<&mut Self>);
 }
 
-/// A task as it is handed to monoio: contained, and entered while it lives.
-pub(super) struct Task<F: Future<Output = ()> + 'static> {
+/// A task as it is handed to a runtime: contained, and entered while it lives.
+pub(crate) struct Task<F: Future<Output = ()> + 'static> {
     contained: Contained<F>,
     place: usize,
     /// Others hold its address.
@@ -49,7 +54,7 @@ pub(super) struct Task<F: Future<Output = ()> + 'static> {
 }
 
 impl<F: Future<Output = ()> + 'static> Task<F> {
-    pub(super) const fn new(task: F) -> Self {
+    pub(crate) const fn new(task: F) -> Self {
         Self { contained: Contained::new(task), place: NOWHERE, _pinned: PhantomPinned }
     }
 
@@ -108,43 +113,27 @@ impl<F: Future<Output = ()> + 'static> Drop for Task<F> {
     }
 }
 
-/// Drops the futures of all tasks, inside the event loop, which then ends the tasks themselves. From now on no new
-/// task starts on this thread, until [`start`].
-pub(super) fn end_all() {
+/// Drops the futures of all tasks, and waits until the runtime has ended the tasks themselves. Run by the program
+/// itself, not by a task. From now on no new task starts on this thread, until [`start`].
+pub(crate) async fn end_all<E: Engine>() {
     ENDING.set(true);
     let mut place = 0;
     while let Some(entry) = TASKS.with_borrow(|places| places.tasks.get(place).cloned()) {
         place += 1;
         if let Some(Entry { mut address, waker }) = entry {
             // SAFETY: a task is at its address until it is dropped, and leaves its place then; the waker keeps it. None
-            // is being polled: the caller is the program itself, not a task.
+            // is being polled: the caller is not a task.
             let task = unsafe { address.as_mut() };
             // SAFETY: it was pinned when it was polled, and so it stays.
             unsafe { Pin::new_unchecked(task) }.end();
             waker.wake();
         }
     }
+    // What the tasks had in flight was cancelled with them: the kernel gives the buffers back, and closes.
+    E::sleep_until(E::now() + SETTLE).await;
 }
 
 /// Lets tasks start on this thread.
-pub(super) fn start() {
+pub(crate) fn start() {
     ENDING.set(false);
-}
-
-/// Lets the tasks that are runnable now go first.
-///
-/// monoio puts a task that wakes itself in front of all others, so another one is asked to wake this one: that one is
-/// last in the queue, and so is this one then.
-pub(super) async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if yielded {
-            return Poll::Ready(());
-        }
-        yielded = true;
-        let waker = cx.waker().clone();
-        drop(monoio::spawn(async move { waker.wake() }));
-        Poll::Pending
-    })
-    .await;
 }
