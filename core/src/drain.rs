@@ -1,1 +1,216 @@
-//! TODO
+//! When a drain is over, and what comes next at shutdown.
+//!
+//! Pure decisions over counts and deadlines that are handed in. [`Drain`] is for one worker that is replaced,
+//! [`Shutdown`] for the whole server.
+
+use core::time::Duration;
+
+use crate::time::Timestamp;
+
+/// What a worker still has to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Requests in flight.
+    pub in_flight: u32,
+    /// Upgraded connections.
+    pub tunnels: u32,
+}
+
+impl Load {
+    /// Whether there is nothing left.
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self == Self::default()
+    }
+}
+
+/// Whether a worker may be stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Not yet; ask again when the load changed, or at this time.
+    Wait(Timestamp),
+    /// It has nothing left.
+    Done,
+    /// It has this left, and no time for it.
+    Cut(Load),
+}
+
+/// One worker's drain. Requests and upgraded connections have deadlines of their own, because a WebSocket may well
+/// live for ever.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    requests_until: Timestamp,
+    tunnels_until: Timestamp,
+}
+
+impl Drain {
+    /// A drain that begins now.
+    #[must_use]
+    pub fn new(now: Timestamp, requests: Duration, tunnels: Duration) -> Self {
+        Self { requests_until: now + requests, tunnels_until: now + tunnels }
+    }
+
+    /// Whether the worker may be stopped.
+    #[must_use]
+    pub fn poll(&self, now: Timestamp, load: Load) -> Verdict {
+        if load.is_none() {
+            return Verdict::Done;
+        }
+        let waits = [(load.in_flight, self.requests_until), (load.tunnels, self.tunnels_until)];
+        match waits.into_iter().filter(|&(left, until)| left > 0 && now < until).map(|(_, until)| until).min() {
+            Some(until) => Verdict::Wait(until),
+            None => Verdict::Cut(load),
+        }
+    }
+}
+
+/// What clients still want from the server, over all shards and workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Requests in flight in workers.
+    pub in_flight: u64,
+    /// Requests that wait for a worker.
+    pub waiting: u64,
+    /// Clients connected.
+    pub connections: u64,
+}
+
+/// What the server does on its way out. Later ones are greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// No new clients; what is in flight is finished.
+    Drain,
+    /// Workers are asked to end, and killed when they do not.
+    Stop,
+    /// Workers are killed.
+    Kill,
+    /// No worker is left: shards end, then the server.
+    End,
+}
+
+/// The way out: stop accepting, wait for what is in flight, SIGTERM, SIGKILL, end.
+#[derive(Clone, Debug)]
+pub struct Shutdown {
+    step: Step,
+    until: Timestamp,
+    stop: Duration,
+    given_up: Timestamp,
+    quiet_since: Option<Timestamp>,
+}
+
+impl Shutdown {
+    /// Nothing must be left for this long before the drain counts as over: a shard that has not yet seen that the
+    /// server drains may be accepting a client whom nobody counted.
+    pub const SETTLE: Duration = Duration::from_millis(50);
+
+    /// What a killed process gets to vanish before the server ends without it (uninterruptible sleep, a dead NFS).
+    pub const VANISH: Duration = Duration::from_secs(5);
+
+    /// A shutdown that begins now and gives clients at most `drain`, then workers `stop` until they are killed.
+    #[must_use]
+    pub fn new(now: Timestamp, drain: Duration, stop: Duration) -> Self {
+        Self { step: Step::Drain, until: now + drain, stop, given_up: Timestamp::NEVER, quiet_since: None }
+    }
+
+    /// Asked again: no more patience.
+    pub fn on_asked_again(&mut self) {
+        self.step = self.step.max(Step::Kill);
+    }
+
+    /// What is to be done now. `workers` is the number of processes that still exist.
+    pub fn poll(&mut self, now: Timestamp, left: Left, workers: usize) -> Step {
+        if self.step == Step::Drain {
+            self.quiet_since = if left == Left::default() { self.quiet_since.or(Some(now)) } else { None };
+            let settled = self.quiet_since.is_some_and(|since| now.since(since) >= Self::SETTLE);
+            if settled || now >= self.until {
+                self.step = Step::Stop;
+            }
+        }
+        if self.step >= Step::Stop {
+            self.given_up = self.given_up.min(now + self.stop + Self::VANISH);
+            if workers == 0 || now >= self.given_up {
+                self.step = Step::End;
+            }
+        }
+        self.step
+    }
+
+    /// When the drain ends whatever is left.
+    #[must_use]
+    pub fn deadline(&self) -> Timestamp {
+        self.until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_nanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn a_drain_waits_for_requests_and_tunnels_apart() {
+        let drain = Drain::new(at(0), Duration::from_secs(30), Duration::from_secs(300));
+        let load = |in_flight, tunnels| Load { in_flight, tunnels };
+        let table = [
+            (0, load(0, 0), Verdict::Done),
+            (0, load(1, 0), Verdict::Wait(at(30))),
+            (29, load(1, 1), Verdict::Wait(at(30))),
+            (30, load(1, 0), Verdict::Cut(load(1, 0))),
+            (30, load(1, 1), Verdict::Wait(at(300))),
+            (30, load(0, 1), Verdict::Wait(at(300))),
+            (300, load(0, 1), Verdict::Cut(load(0, 1))),
+            (300, load(0, 0), Verdict::Done),
+        ];
+        for (now, load, expected) in table {
+            assert_eq!(drain.poll(at(now), load), expected, "{load:?} at {now} s");
+        }
+    }
+
+    #[test]
+    fn a_drain_without_time_is_over_at_once() {
+        let drain = Drain::new(at(5), Duration::ZERO, Duration::ZERO);
+        let load = Load { in_flight: 1, tunnels: 1 };
+        assert_eq!(drain.poll(at(5), load), Verdict::Cut(load));
+    }
+
+    #[test]
+    fn shutdown_takes_its_steps_in_order() {
+        let mut shutdown = Shutdown::new(at(0), Duration::from_secs(30), Duration::from_secs(10));
+        let busy = Left { connections: 1, ..Left::default() };
+        assert_eq!(shutdown.poll(at(0), Left::default(), 2), Step::Drain, "must settle first");
+        assert_eq!(shutdown.poll(at(1), busy, 2), Step::Drain, "not quiet any more");
+        assert_eq!(shutdown.poll(at(2), Left::default(), 2), Step::Drain);
+        assert_eq!(shutdown.poll(at(3), Left::default(), 2), Step::Stop);
+        assert_eq!(shutdown.poll(at(3), busy, 1), Step::Stop, "steps are not taken back");
+        assert_eq!(shutdown.poll(at(4), busy, 0), Step::End);
+    }
+
+    #[test]
+    fn shutdown_does_not_wait_longer_than_allowed() {
+        let mut shutdown = Shutdown::new(at(0), Duration::from_secs(30), Duration::from_secs(10));
+        let busy = Left { in_flight: 1, ..Left::default() };
+        assert_eq!(shutdown.poll(at(29), busy, 1), Step::Drain);
+        assert_eq!(shutdown.poll(at(30), busy, 1), Step::Stop);
+    }
+
+    #[test]
+    fn a_worker_that_cannot_be_killed_does_not_hold_up_the_end() {
+        let mut shutdown = Shutdown::new(at(0), Duration::ZERO, Duration::from_secs(10));
+        assert_eq!(shutdown.poll(at(1), Left::default(), 1), Step::Stop);
+        assert_eq!(shutdown.poll(at(15), Left::default(), 1), Step::Stop);
+        assert_eq!(shutdown.poll(at(16), Left::default(), 1), Step::End);
+    }
+
+    #[test]
+    fn asking_again_kills() {
+        let mut shutdown = Shutdown::new(at(0), Duration::from_secs(30), Duration::from_secs(10));
+        shutdown.on_asked_again();
+        assert_eq!(shutdown.poll(at(0), Left { waiting: 1, ..Left::default() }, 1), Step::Kill);
+        assert_eq!(shutdown.poll(at(0), Left { waiting: 1, ..Left::default() }, 0), Step::End);
+        shutdown.on_asked_again();
+        assert_eq!(shutdown.poll(at(0), Left::default(), 0), Step::End);
+    }
+}

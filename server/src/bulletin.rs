@@ -107,8 +107,7 @@ pub enum Shed {
 
 impl Shed {
     /// All reasons, in the order of [`ShardStats::shed`].
-    pub const ALL: [Self; 5] =
-        [Self::QueueFull, Self::QueueTimeout, Self::NoWorker, Self::Connections, Self::Stopping];
+    pub const ALL: [Self; 5] = [Self::QueueFull, Self::QueueTimeout, Self::NoWorker, Self::Connections, Self::Stopping];
 
     /// The word used in the response, the access log and the metrics.
     #[must_use]

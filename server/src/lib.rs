@@ -8,6 +8,7 @@ pub mod app;
 pub mod bulletin;
 pub mod cli;
 pub mod config;
+pub mod cpus;
 pub mod logging;
 pub mod run;
 pub mod shard;

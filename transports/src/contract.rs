@@ -7,6 +7,9 @@
 //! - At most one read and one write of a connection are in flight at a time.
 //! - A future of an operation that has been polled is not dropped before it completes: to give up, call
 //!   [`Conn::abort`] and await it. (A back end survives such a drop without harm to memory, but may lose bytes.)
+//! - A task does not wake itself: it may run again before everything else does. To let others go first, await
+//!   [`Engine::yield_now`], and not for ever: tasks and IO go on meanwhile, but timers may wait until nothing is
+//!   runnable.
 
 use std::future::Future;
 use std::io;
@@ -136,6 +139,9 @@ pub trait Engine: Sized + 'static {
 
     /// Starts a task on this thread. A panic in it is logged and ends that task alone.
     fn spawn(task: impl Future<Output = ()> + 'static);
+
+    /// Lets the tasks that are runnable now go first.
+    fn yield_now() -> impl Future<Output = ()>;
 
     /// Serves a bound address on this thread.
     ///

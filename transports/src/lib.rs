@@ -6,7 +6,13 @@
 //! need no `cfg`. `tests/conformance.rs` holds each sentence of the contract against every back end.
 
 mod addr;
+mod clock;
 mod contract;
+mod task;
+#[cfg(unix)]
+mod tasks;
+#[cfg(unix)]
+mod unix;
 
 #[cfg(target_os = "linux")]
 pub mod monoio;

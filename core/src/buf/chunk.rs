@@ -189,6 +189,12 @@ impl Chunk {
     }
 }
 
+impl crate::http1::Sink for Chunk {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), crate::http1::Full> {
+        Chunk::put(self, bytes).map_err(|Full| crate::http1::Full)
+    }
+}
+
 impl Deref for Chunk {
     type Target = [u8];
 

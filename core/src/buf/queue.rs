@@ -8,7 +8,7 @@ use super::Slice;
 const INLINE: usize = 4;
 
 /// An ordered run of slices that counts its bytes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Queue {
     slices: SmallVec<[Slice; INLINE]>,
     bytes: usize,

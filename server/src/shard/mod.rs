@@ -1,1 +1,208 @@
-//! The data plane: one pinned thread with one ring per vCPU.
+//! The data plane: one pinned thread with one ring per vCPU. It accepts, parses, dispatches and relays.
+//!
+//! A request's way reads from top to bottom: [`connection`] takes a head off the wire, [`exchange`] judges it and
+//! finds a worker ([`lease`], [`upstream`]), [`pump`] moves bytes both ways as [`relay`] decides, [`respond`] answers
+//! where no worker can. [`op`] and [`timers`] are the two tools they share.
+//!
+//! A shard owns everything it touches: buffers, connections, queues. It reads the worker table and counts in the
+//! [`bulletin`](crate::bulletin), and never spawns, locks or reads a file.
+
+mod connection;
+mod exchange;
+mod lease;
+mod op;
+mod pump;
+mod relay;
+mod respond;
+mod timers;
+mod upstream;
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, ErrorKind};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use forebay_core::buf::{Arena, Pool};
+use forebay_core::dispatch::{IdlePool, WaitQueue};
+use forebay_core::id::{RequestId, ShardId};
+use forebay_core::limits::Limits;
+use forebay_core::time::Timestamp;
+use forebay_transports::{Engine, EngineOptions, Listener};
+
+use crate::bulletin::{Bulletin, Phase, ShardStats, Shed};
+use crate::config::ForwardingConfig;
+use lease::{Queues, Suspects};
+use timers::{TICK, Timers};
+use upstream::Link;
+
+/// Bytes of chunks of one size that rest in a shard for reuse. 16 MiB.
+const HOME_BYTES_MAX: usize = 16 << 20;
+
+/// Exchange states that rest in a shard for reuse.
+const ARENA_BLOCKS_MAX: usize = 1024;
+
+/// Pause after an accept that failed for want of descriptors or memory. 100 ms.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a shard is made of.
+pub struct Setup<E: Engine> {
+    /// Counts from 0.
+    pub index: usize,
+    /// The worker table and the counters.
+    pub bulletin: Arc<Bulletin>,
+    /// The bounds to work within.
+    pub limits: Limits,
+    /// Headers to add to requests; none passes heads on as they are.
+    pub forwarding: Option<ForwardingConfig>,
+    /// Whether workers are somebody else's: one that does not listen is a 502 at once, nothing is waited for.
+    pub external: bool,
+    /// Addresses to serve, with the route of each.
+    pub listen: Vec<(u16, E::Bound)>,
+    /// How the thread runs.
+    pub options: EngineOptions,
+    /// A random number of this start of the server, for request ids.
+    pub boot: u64,
+}
+
+/// The state of one shard.
+struct Shard<E: Engine> {
+    index: usize,
+    bulletin: Arc<Bulletin>,
+    limits: Limits,
+    forwarding: Option<ForwardingConfig>,
+    external: bool,
+    pool: Pool,
+    arena: Arena,
+    timers: Timers,
+    /// Now, as an IMF-fixdate (RFC 9110 section 5.6.7).
+    date: RefCell<[u8; 29]>,
+    /// Idle connections to workers, by slot.
+    upstreams: Vec<RefCell<IdlePool<Link<E::Upstream>>>>,
+    queues: Queues,
+    suspects: Suspects,
+    last_id: Cell<RequestId>,
+    /// Clients connected.
+    open: Cell<u32>,
+}
+
+/// Runs a shard on this thread until the bulletin says stop.
+///
+/// # Errors
+/// When the engine cannot be set up or cannot take a listener.
+pub fn run<E: Engine>(setup: Setup<E>, started: impl FnOnce(&'static str)) -> io::Result<()> {
+    let options = setup.options.clone();
+    E::run(&options, || async move {
+        started(E::driver());
+        main::<E>(setup).await
+    })?
+}
+
+async fn main<E: Engine>(mut setup: Setup<E>) -> io::Result<()> {
+    let listen = std::mem::take(&mut setup.listen);
+    let shard = Rc::new(Shard::<E>::new(setup));
+    let mut listeners = Vec::new();
+    for (route, bound) in listen {
+        let listener = Rc::new(E::listen(bound)?);
+        listeners.push(Rc::clone(&listener));
+        E::spawn(accept::<E>(Rc::clone(&shard), listener, route));
+    }
+    loop {
+        shard.tick();
+        match shard.bulletin.phase() {
+            Phase::Serving => {}
+            Phase::Draining => {
+                for listener in listeners.drain(..) {
+                    listener.close();
+                }
+                shard.timers.wake_all();
+            }
+            Phase::Stopping => return Ok(()),
+        }
+        E::sleep_until(E::now() + TICK).await;
+    }
+}
+
+async fn accept<E: Engine>(shard: Rc<Shard<E>>, listener: Rc<E::Listener>, route: u16) {
+    loop {
+        match listener.accept().await {
+            Ok((conn, peer)) => connection::start(&shard, conn, peer, route),
+            Err(error) if error.kind() == ErrorKind::NotConnected => return,
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::warn!("cannot accept a client: {error}; trying again in {} ms", ACCEPT_PAUSE.as_millis());
+                E::sleep_until(E::now() + ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+impl<E: Engine> Shard<E> {
+    fn new(setup: Setup<E>) -> Self {
+        let (bulletin, limits) = (setup.bulletin, setup.limits);
+        let (idle_max, queue_max) = (limits.upstream_idle_max as usize, limits.queue_max as usize);
+        Self {
+            index: setup.index,
+            pool: Pool::new(HOME_BYTES_MAX),
+            arena: Arena::new(ARENA_BLOCKS_MAX),
+            timers: Timers::default(),
+            date: RefCell::new([b' '; 29]),
+            upstreams: (0..bulletin.slots()).map(|_| RefCell::new(IdlePool::new(idle_max))).collect(),
+            queues: (0..bulletin.routes()).map(|_| RefCell::new(WaitQueue::new(queue_max))).collect(),
+            suspects: Suspects::new(bulletin.slots()),
+            last_id: Cell::new(RequestId::first(setup.boot, ShardId(u16::try_from(setup.index).unwrap_or(u16::MAX)))),
+            open: Cell::new(0),
+            forwarding: setup.forwarding,
+            external: setup.external,
+            bulletin,
+            limits,
+        }
+    }
+
+    /// What is done a few times a second: clock, date, deadlines, idle connections.
+    fn tick(&self) {
+        self.timers.sweep(E::now());
+        let date = httpdate::fmt_http_date(SystemTime::now());
+        if let Ok(date) = <[u8; 29]>::try_from(date.as_bytes()) {
+            *self.date.borrow_mut() = date;
+        }
+        self.sweep_upstreams();
+    }
+
+    fn stats(&self) -> &ShardStats {
+        self.bulletin.stats(self.index)
+    }
+
+    fn is_serving(&self) -> bool {
+        self.bulletin.phase() == Phase::Serving
+    }
+
+    fn is_trusted(&self, peer: IpAddr) -> bool {
+        self.forwarding.as_ref().is_some_and(|config| config.trusted.iter().any(|net| net.contains(peer)))
+    }
+
+    fn next_id(&self) -> RequestId {
+        let id = self.last_id.get().next();
+        self.last_id.set(id);
+        id
+    }
+
+    fn observe(&self, status: u16, began: Timestamp) {
+        self.stats().observe(status, E::now().since(began));
+    }
+
+    fn count_shed(&self, shed: Shed) {
+        ShardStats::add(&self.stats().shed[shed as usize], 1);
+    }
+
+    fn count_tunnel(&self, opened: bool) {
+        let gauge = &self.stats().tunnels;
+        if opened { ShardStats::add(gauge, 1) } else { ShardStats::sub(gauge, 1) }
+    }
+
+    fn publish_waiting(&self) {
+        let waiting: usize = self.queues.iter().map(|queue| queue.borrow().len()).sum();
+        self.stats().waiting.store(waiting as u64, std::sync::atomic::Ordering::Relaxed);
+    }
+}

@@ -1,1 +1,390 @@
 //! The control plane: starts, watches and replaces workers.
+//!
+//! One thread, one loop: wait for a command, the end of a process or a deadline; tell the life cycles
+//! (`forebay_core::worker`) what happened; do what they decide. It may block for moments, since no client waits for
+//! it. Helper threads only read pipes, wait for processes and receive signals; each hands what it learns to the loop.
+//!
+//! The worker table of the bulletin has two halves. One serves; a reload brings the other to readiness, and only then
+//! are the doors of the new half opened and the old half drained. Worker `w0` of the first half and `w2` of the second
+//! half of a table for two workers have the same number for the application, the same vCPU and the same home shard.
+//!
+//! Invariants: workers are made on this thread only (see `spawn`); a process id is signalled only while its status is
+//! not taken (see `reap`); shards learn of a worker's end before the log does.
+//!
+//! What it deliberately does not do: touch a connection, give up on a worker, or judge one by anything but whether it
+//! is there and listens.
+
+pub mod logs;
+pub mod reap;
+mod reload;
+pub mod report;
+pub mod runtime_dir;
+mod settings;
+pub mod signals;
+mod slot;
+pub mod spawn;
+pub mod watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::select;
+use forebay_core::drain::{Left, Shutdown, Step};
+use forebay_core::id::{Generation, WorkerId};
+use forebay_core::time::Timestamp;
+use forebay_core::worker::{State, Want};
+use tracing::{error, info, warn};
+
+use crate::bulletin::{Bulletin, Event, Phase};
+use crate::config::Config;
+use crate::cpus::usable_cpus;
+use logs::{Logs, Output};
+use runtime_dir::{RuntimeDir, StartError};
+use settings::Settings;
+use slot::{Slot, Tools};
+
+/// What the supervisor can be told, by a signal or otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Read the configuration again and replace all workers; keep them if the new ones do not become ready.
+    Reload,
+    /// Finish what is in flight, then stop. Told twice: kill at once.
+    Stop,
+}
+
+/// How the server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Stopped as asked.
+    Stopped,
+    /// It could not go on.
+    Failed,
+}
+
+impl Outcome {
+    /// The exit code of the process: 0 or 1.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Stopped => 0,
+            Self::Failed => 1,
+        }
+    }
+}
+
+/// Reads the configuration again, or says why it cannot be used.
+pub type ReadConfig = Box<dyn FnMut() -> Result<Config, String> + Send>;
+
+/// What a supervisor needs besides configuration and bulletin.
+pub struct Options {
+    /// Called at each reload.
+    pub reload: ReadConfig,
+    /// The script that node loads first when `workers.preload` is on.
+    pub preload: Option<PathBuf>,
+    /// Where workers' lines go.
+    pub output: Output,
+}
+
+/// The end of a slot's process.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    slot: WorkerId,
+    generation: Generation,
+}
+
+/// What the supervisor is busy with.
+enum Stage {
+    Serving,
+    /// The half that does not serve is brought to readiness.
+    Reloading(reload::Trial),
+    Stopping(Shutdown, Step),
+}
+
+/// The control plane of one server.
+pub struct Supervisor {
+    config: Config,
+    bulletin: Arc<Bulletin>,
+    reload: ReadConfig,
+    preload: Option<PathBuf>,
+    cpus: Arc<[usize]>,
+    logs: Logs,
+    slots: Vec<Slot>,
+    /// The half that serves: 0 or 1.
+    half: usize,
+    stage: Stage,
+    reload_again: bool,
+    ever_ready: bool,
+    outcome: Outcome,
+    origin: Instant,
+    random: u64,
+    commands: (Sender<Command>, Receiver<Command>),
+    ended: (Sender<Ended>, Receiver<Ended>),
+    runtime_dir: RuntimeDir,
+}
+
+impl Supervisor {
+    /// Longest sleep of the loop: what shards report waits this long at most.
+    const TURN_MAX: Duration = Duration::from_millis(250);
+    /// Longest sleep while something drains.
+    const TURN_DRAINING: Duration = Duration::from_millis(10);
+    /// Messages of one kind that wait for the loop; their senders wait when there are more.
+    const MESSAGES_MAX: usize = 64;
+    /// What the last lines of workers get to be printed at the end.
+    const LAST_LINES: Duration = Duration::from_secs(1);
+
+    /// Makes the runtime folder and checks that every endpoint fits. Workers start in [`run`](Supervisor::run).
+    ///
+    /// Route 0 of the bulletin is served; it must have twice as many slots as workers are wanted.
+    ///
+    /// # Errors
+    ///
+    /// When the runtime folder is unusable, an endpoint's path too long, or a thread cannot be made.
+    pub fn new(config: Config, bulletin: Arc<Bulletin>, options: Options) -> Result<Self, StartError> {
+        let slots = bulletin.route(0);
+        // The longest path: the last slot, with a generation of ten digits.
+        RuntimeDir::check(&bulletin.endpoint(WorkerId(slots.end.saturating_sub(1)), Generation(u32::MAX)))?;
+        let runtime_dir = RuntimeDir::prepare(&config.workers.runtime_dir)?;
+        let logs = Logs::new(options.output).map_err(|error| StartError {
+            what: format!("cannot start a thread ({error})"),
+            hint: "raise the limit of processes (`ulimit -u`) or of the container's pids".into(),
+        })?;
+        let cpus: Arc<[usize]> = usable_cpus().into();
+        let settings = Arc::new(Settings::new(&config, options.preload.clone(), cpus.clone()));
+        let half = slots.end.saturating_sub(slots.start) / 2;
+        let slot = |id: u16| Slot::new(WorkerId(id), (id - slots.start) % half.max(1), settings.clone(), &bulletin);
+        let slots = slots.clone().map(slot).collect();
+        Ok(Self {
+            config,
+            slots,
+            bulletin,
+            reload: options.reload,
+            preload: options.preload,
+            cpus,
+            logs,
+            half: 0,
+            stage: Stage::Serving,
+            reload_again: false,
+            ever_ready: false,
+            outcome: Outcome::Stopped,
+            origin: Instant::now(),
+            random: u64::from(std::process::id()) << 32 | 0x9e37,
+            commands: bounded(Self::MESSAGES_MAX),
+            ended: bounded(Self::MESSAGES_MAX),
+            runtime_dir,
+        })
+    }
+
+    /// Where to tell it something.
+    #[must_use]
+    pub fn commands(&self) -> Sender<Command> {
+        self.commands.0.clone()
+    }
+
+    /// Starts the workers and keeps them running until told to stop. Sets the bulletin's phase to `Stopping` when the
+    /// last worker is gone.
+    ///
+    /// Call it on a thread that lives as long as the process: workers are killed when it ends.
+    #[must_use]
+    pub fn run(mut self) -> Outcome {
+        let count = self.config.workers.count.min(self.half_len());
+        for i in 0..count {
+            self.with(i, |slot, tools| slot.want(Want::Run, tools));
+        }
+        while !self.is_over() {
+            self.wait();
+            self.tick();
+        }
+        self.bulletin.set_phase(Phase::Stopping);
+        let Self { slots, logs, runtime_dir, outcome, .. } = self;
+        drop(slots);
+        logs.finish(Self::LAST_LINES);
+        drop(runtime_dir);
+        outcome
+    }
+
+    /// Slots of one half.
+    fn half_len(&self) -> usize {
+        self.slots.len() / 2
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::ZERO + self.origin.elapsed()
+    }
+
+    /// A number that workers which failed together do not share (xorshift64*; nothing secret hangs on it).
+    fn random(&mut self) -> u32 {
+        self.random ^= self.origin.elapsed().as_nanos() as u64;
+        self.random ^= self.random >> 12;
+        self.random ^= self.random << 25;
+        self.random ^= self.random >> 27;
+        (self.random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32
+    }
+
+    fn with(&mut self, i: usize, f: impl FnOnce(&mut Slot, &Tools<'_>)) {
+        let tools = Tools {
+            now: self.now(),
+            random: self.random(),
+            bulletin: &self.bulletin,
+            logs: &self.logs,
+            ended: &self.ended.0,
+        };
+        if let Some(slot) = self.slots.get_mut(i) {
+            f(slot, &tools);
+        }
+    }
+
+    fn index(&self, worker: WorkerId) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.id == worker)
+    }
+
+    /// Until something happens or is due.
+    fn wait(&mut self) {
+        let draining = self.slots.iter().any(|slot| slot.life.state() == State::Draining)
+            || matches!(self.stage, Stage::Stopping(_, Step::Drain));
+        let most = if draining { Self::TURN_DRAINING } else { Self::TURN_MAX };
+        let due = self.slots.iter().map(Slot::next).min().unwrap_or(Timestamp::NEVER);
+        let timeout = due.since(self.now()).min(most);
+        select! {
+            recv(self.commands.1) -> command => if let Ok(command) = command { self.on_command(command) },
+            recv(self.ended.1) -> ended => if let Ok(ended) = ended { self.on_ended(ended) },
+            default(timeout) => {}
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match (command, &mut self.stage) {
+            (Command::Reload, Stage::Stopping(..)) => {
+                warn!(target: "forebay", "reload ignored: the server is stopping");
+            }
+            (Command::Reload, Stage::Serving | Stage::Reloading(_)) => self.on_reload(),
+            (Command::Stop, Stage::Stopping(shutdown, _)) => {
+                warn!(target: "forebay", "told to stop again: killing");
+                shutdown.on_asked_again();
+            }
+            (Command::Stop, Stage::Serving | Stage::Reloading(_)) => self.stop(),
+        }
+    }
+
+    fn on_ended(&mut self, ended: Ended) {
+        let is_current = |i: &usize| self.slots[*i].life.generation() == ended.generation;
+        if let Some(i) = self.index(ended.slot).filter(is_current) {
+            self.with(i, Slot::on_ended);
+        }
+    }
+
+    fn tick(&mut self) {
+        while let Some(event) = self.bulletin.take_event() {
+            self.on_event(event);
+        }
+        for i in 0..self.slots.len() {
+            self.with(i, Slot::tick);
+            self.ever_ready |= self.slots[i].life.state() == State::Ready;
+        }
+        reap::orphans(|pid| self.slots.iter().any(|slot| slot.has_pid(pid)));
+        self.poll_hopeless();
+        self.poll_reload();
+        self.poll_stop();
+    }
+
+    fn on_event(&mut self, event: Event) {
+        let (worker, generation) = match event {
+            Event::Refused(w, g) | Event::Garbled(w, g, _) | Event::Silent(w, g) => (w, g),
+        };
+        let Some(i) = self.index(worker).filter(|&i| self.slots[i].life.generation() == generation) else { return };
+        let what = match event {
+            Event::Refused(..) => return self.with(i, Slot::on_refused),
+            Event::Garbled(_, _, why) => format!("sent something that is not a response: {why}"),
+            Event::Silent(..) => "did not begin to answer in time".to_string(),
+        };
+        let now = self.now();
+        if let Some(unsaid) = self.slots[i].oddities.poll(now) {
+            let more = if unsaid > 0 { format!(" ({unsaid} more like this)") } else { String::new() };
+            warn!(target: "forebay", "worker {worker} {what}{more}");
+        }
+    }
+
+    /// A program that does not exist will not exist a second later either: before anything was ever ready that is a
+    /// mistake in the configuration, and the operator is better served by an exit code than by a loop.
+    fn poll_hopeless(&mut self) {
+        if self.ever_ready || !matches!(self.stage, Stage::Serving) {
+            return;
+        }
+        if let Some(slot) = self.slots.iter().find(|slot| slot.life.want() == Want::Run && slot.permanent.is_some()) {
+            error!(target: "forebay", "cannot start: {}", slot.journey.summary());
+            self.outcome = Outcome::Failed;
+            self.stop();
+            if let Stage::Stopping(shutdown, _) = &mut self.stage {
+                shutdown.on_asked_again();
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        let left = self.left();
+        if self.outcome == Outcome::Stopped {
+            let (in_flight, waiting, connections) = (left.in_flight, left.waiting, left.connections);
+            info!(
+                target: "forebay",
+                "stopping: {in_flight} requests in flight, {waiting} waiting, {connections} clients connected"
+            );
+        }
+        self.abandon_reload();
+        self.bulletin.set_phase(Phase::Draining);
+        let workers = &self.config.workers;
+        let shutdown = Shutdown::new(self.now(), workers.drain_timeout, workers.stop_timeout);
+        self.stage = Stage::Stopping(shutdown, Step::Drain);
+    }
+
+    fn poll_stop(&mut self) {
+        let (now, left) = (self.now(), self.left());
+        let up = self.slots.iter().filter(|slot| slot.life.state().is_up()).count();
+        let Stage::Stopping(shutdown, before) = &mut self.stage else { return };
+        let step = shutdown.poll(now, left, up);
+        let before = std::mem::replace(before, step);
+        if step == before {
+            return;
+        }
+        if before == Step::Drain && left != Left::default() {
+            let (in_flight, waiting, connections) = (left.in_flight, left.waiting, left.connections);
+            warn!(
+                target: "forebay",
+                "no more time: {in_flight} requests in flight, {waiting} waiting and {connections} clients are cut"
+            );
+        }
+        if step == Step::End && up > 0 {
+            error!(target: "forebay", "{up} workers cannot be killed: ending without them");
+            self.outcome = Outcome::Failed;
+        }
+        let want = match step {
+            Step::Drain => return,
+            Step::Stop => Want::Stop,
+            Step::Kill | Step::End => Want::Kill,
+        };
+        for i in 0..self.slots.len() {
+            self.with(i, |slot, tools| slot.want(want, tools));
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match &self.stage {
+            Stage::Stopping(_, step) => *step == Step::End,
+            Stage::Serving | Stage::Reloading(_) => false,
+        }
+    }
+
+    fn left(&self) -> Left {
+        let mut left = Left::default();
+        for slot in &self.slots {
+            left.in_flight += u64::from(self.bulletin.in_flight(slot.id));
+        }
+        for shard in 0..self.bulletin.shards() {
+            let stats = self.bulletin.stats(shard);
+            left.waiting += stats.waiting.load(Relaxed);
+            left.connections += stats.connections.load(Relaxed);
+        }
+        left
+    }
+}

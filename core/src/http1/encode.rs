@@ -1,0 +1,186 @@
+//! Writes request heads for a worker: HTTP/1.1, one hop's fields removed, forwarding fields told truthfully.
+
+use super::field::{Field, FieldKind, is_critical};
+use super::framing::{Framing, RequestFacts};
+use super::head::{RequestHead, Version};
+use super::sink::{Full, Lines, Sink};
+use super::target::Target;
+use super::token::elements;
+
+/// The last chunk of a chunked body, with an empty trailer section.
+pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+/// Stands in for the host that an HTTP/1.0 client did not name. Node demands the field, and applications build URLs
+/// with it, which an empty value would break.
+const DEFAULT_HOST: &[u8] = b"localhost";
+/// Bytes of an incoming request id that is kept. 128.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// What the worker is told about the client.
+#[derive(Clone, Copy, Debug)]
+pub struct Forwarding<'a> {
+    /// The client's IP address as text, IPv6 without brackets; empty where there is none (a Unix socket).
+    pub peer: &'a [u8],
+    /// `http` or `https`, as the client used it.
+    pub scheme: &'static str,
+    /// Whether the client is a proxy that the operator trusts: what it says is kept and added to. From anyone else,
+    /// `X-Forwarded-*`, `Forwarded`, `X-Real-IP` and `X-Request-Id` are dropped.
+    pub trusted: bool,
+    /// The exchange's id, for `X-Request-Id`.
+    pub request_id: [u8; 32],
+    /// Which fields are added.
+    pub add: Added,
+}
+
+/// Which fields are added to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// `X-Forwarded-For`, `-Proto` and `-Host`: what applications read.
+    pub x_forwarded: bool,
+    /// `X-Real-IP`
+    pub real_ip: bool,
+    /// `Forwarded` (RFC 7239)
+    pub forwarded: bool,
+    /// `X-Request-Id`
+    pub request_id: bool,
+}
+
+/// Writes a request's head for the worker. Without `forwarding`, forwarding fields pass as they came and none is added.
+///
+/// # Errors
+/// `out` is full.
+pub fn encode_request(
+    head: &RequestHead<'_>,
+    facts: &RequestFacts,
+    forwarding: Option<&Forwarding<'_>>,
+    out: &mut impl Sink,
+) -> Result<(), Full> {
+    let host = head.first(FieldKind::Host).or_else(|| head.form.authority());
+    put_request_line(head, out)?;
+    out.put_all(&[b"Host: ", host.unwrap_or(DEFAULT_HOST), b"\r\n"])?;
+    let drops = Nominated::of(facts.nominates, &head.fields);
+    let mut lines = Lines::of(head.bytes);
+    for field in &head.fields {
+        if passes_upstream(field, facts, forwarding) && !drops.names(field) {
+            lines.put(field, out)?;
+        }
+    }
+    lines.finish(out)?;
+    if facts.body == Framing::Chunked {
+        out.put(b"Transfer-Encoding: chunked\r\n")?;
+    }
+    match (facts.upgrade, facts.trailers) {
+        (true, _) => out.put(b"Connection: Upgrade\r\n")?,
+        (false, true) => out.put(b"TE: trailers\r\nConnection: TE\r\n")?,
+        (false, false) => {}
+    }
+    if let Some(forwarding) = forwarding {
+        put_forwarding(head, host, forwarding, out)?;
+    }
+    out.put(b"\r\n")
+}
+
+fn put_request_line(head: &RequestHead<'_>, out: &mut impl Sink) -> Result<(), Full> {
+    out.put_all(&[head.method, b" "])?;
+    match head.form {
+        // What a client sends to a proxy; an application expects the path (RFC 9112 section 3.2.1).
+        Target::Absolute { path, .. } => match path {
+            [] if head.method == b"OPTIONS" => out.put(b"*")?,
+            [b'/', ..] => out.put(path)?,
+            _ => out.put_all(&[b"/", path])?,
+        },
+        Target::Origin(_) | Target::Authority(_) | Target::Asterisk => out.put(head.target)?,
+    }
+    out.put(b" HTTP/1.1\r\n")
+}
+
+fn passes_upstream(field: &Field<'_>, facts: &RequestFacts, forwarding: Option<&Forwarding<'_>>) -> bool {
+    let believed = forwarding.is_none_or(|it| it.trusted);
+    match field.kind {
+        FieldKind::Other | FieldKind::ContentLength | FieldKind::ContentType | FieldKind::Date => true,
+        // Written elsewhere, or meant for this hop only.
+        FieldKind::Host
+        | FieldKind::TransferEncoding
+        | FieldKind::Connection
+        | FieldKind::KeepAlive
+        | FieldKind::ProxyConnection
+        | FieldKind::Te
+        | FieldKind::Http2Settings => false,
+        FieldKind::Upgrade => facts.upgrade,
+        // An HTTP/1.0 client would not understand the 100 that this asks for.
+        FieldKind::Expect => facts.version == Version::Http11,
+        FieldKind::Forwarded
+        | FieldKind::XForwardedFor
+        | FieldKind::XForwardedProto
+        | FieldKind::XForwardedHost
+        | FieldKind::XForwardedOther
+        | FieldKind::XRealIp => believed,
+        FieldKind::XRequestId => believed && is_request_id(field.value),
+    }
+}
+
+fn is_request_id(value: &[u8]) -> bool {
+    (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && value.iter().all(u8::is_ascii_graphic)
+}
+
+fn put_forwarding(
+    head: &RequestHead<'_>,
+    host: Option<&[u8]>,
+    about: &Forwarding<'_>,
+    out: &mut impl Sink,
+) -> Result<(), Full> {
+    let known = |kind| about.trusted && head.first(kind).is_some();
+    let Added { x_forwarded, real_ip, forwarded, request_id } = about.add;
+    // Lists grow by one more line, which is the same as one more element (RFC 9110 section 5.3); node joins them.
+    if x_forwarded && !about.peer.is_empty() {
+        out.put_all(&[b"X-Forwarded-For: ", about.peer, b"\r\n"])?;
+    }
+    if x_forwarded && !known(FieldKind::XForwardedProto) {
+        out.put_all(&[b"X-Forwarded-Proto: ", about.scheme.as_bytes(), b"\r\n"])?;
+    }
+    if let Some(host) = host.filter(|_| x_forwarded && !known(FieldKind::XForwardedHost)) {
+        out.put_all(&[b"X-Forwarded-Host: ", host, b"\r\n"])?;
+    }
+    if real_ip && !about.peer.is_empty() && !known(FieldKind::XRealIp) {
+        out.put_all(&[b"X-Real-IP: ", about.peer, b"\r\n"])?;
+    }
+    if forwarded {
+        put_forwarded(host, about, out)?;
+    }
+    let keeps_id = about.trusted && head.first(FieldKind::XRequestId).is_some_and(is_request_id);
+    if request_id && !keeps_id {
+        out.put_all(&[b"X-Request-Id: ", &about.request_id, b"\r\n"])?;
+    }
+    Ok(())
+}
+
+/// RFC 7239 section 4: IPv6 addresses and ports make a value a quoted string.
+fn put_forwarded(host: Option<&[u8]>, about: &Forwarding<'_>, out: &mut impl Sink) -> Result<(), Full> {
+    match about.peer {
+        [] => out.put(b"Forwarded: for=unknown")?,
+        peer if peer.contains(&b':') => out.put_all(&[b"Forwarded: for=\"[", peer, b"]\""])?,
+        peer => out.put_all(&[b"Forwarded: for=", peer])?,
+    }
+    if let Some(host) = host {
+        out.put_all(&[b";host=\"", host, b"\""])?;
+    }
+    out.put_all(&[b";proto=", about.scheme.as_bytes(), b"\r\n"])
+}
+
+/// The fields that `Connection` declares to be this hop's own.
+pub(super) struct Nominated<'h, 'a>(&'h [Field<'a>]);
+
+impl<'h, 'a> Nominated<'h, 'a> {
+    pub(super) fn of(any: bool, fields: &'h [Field<'a>]) -> Self {
+        Self(if any { fields } else { &[] })
+    }
+
+    /// Whether `field` is to be dropped. Critical fields never are, whatever `Connection` says.
+    pub(super) fn names(&self, field: &Field<'_>) -> bool {
+        self.0
+            .iter()
+            .filter(|it| it.kind == FieldKind::Connection)
+            .flat_map(|it| elements(it.value))
+            .any(|option| option.eq_ignore_ascii_case(field.name))
+            && !is_critical(field.name)
+    }
+}

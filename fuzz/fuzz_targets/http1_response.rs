@@ -1,0 +1,4 @@
+//! Drives [`forebay_fuzz::http1::response_head`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| forebay_fuzz::http1::response_head(data));

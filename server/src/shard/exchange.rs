@@ -1,0 +1,285 @@
+//! One request, from its head to the end of its response: judge, find a worker, relay, and try again where that is
+//! allowed.
+
+use std::pin::Pin;
+
+use forebay_core::buf::{Chunk, ChunkSize, Slice};
+use forebay_core::dispatch::{Failure, Seen, Verdict, after_failure};
+use forebay_core::http1::{
+    Added, Forwarding, Framing, Reject, RequestFacts, RequestHead, encode_request, judge_request,
+};
+use forebay_core::id::RequestId;
+use forebay_core::time::Timestamp;
+use forebay_transports::Completion;
+
+use super::connection::Client;
+use super::lease::{Lease, Refusal};
+use super::op::Op;
+use super::pump::{Fault, pump};
+use super::relay::{Relay, too_large};
+use super::respond::{Answer, Then};
+use super::{Engine, Shard};
+use crate::bulletin::{Event, ShardStats};
+
+/// Room for what encoding adds to a request head: forwarding fields with addresses and host names, request id.
+const HEAD_ROOM: usize = 512;
+
+/// What becomes of the client's connection after an exchange.
+#[derive(Debug)]
+pub(super) enum After {
+    /// It may bring another request, of which these bytes are here.
+    Next(Option<Slice>),
+    /// It is closed once the client has read what was written.
+    Close,
+    /// It is broken off: the client is gone, or must not take a part for the whole.
+    Abort,
+}
+
+/// What is recorded of an exchange.
+#[derive(Debug, Default)]
+struct Record {
+    status: u16,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+/// Serves the request with this head; `rest` is what else was read with it.
+pub(super) async fn exchange<E: Engine>(
+    shard: &Shard<E>,
+    client: &Client<E>,
+    client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
+    head: Slice,
+    rest: Option<Slice>,
+) -> After {
+    let began = E::now();
+    let id = shard.next_id();
+    let (facts, encoded) = match admit(shard, client, &head, id) {
+        Ok(admitted) => admitted,
+        Err(reject) => {
+            ShardStats::add(&shard.stats().rejected, 1);
+            shard.observe(reject.status, began);
+            shard.answer(&client.conn, &client.timer, reject.into(), Then::CLOSE).await;
+            return After::Close;
+        }
+    };
+    let mut relay = Relay::new(&shard.pool, &shard.limits, facts, encoded);
+    let mut record = Record { bytes_in: head.len() as u64, ..Record::default() };
+    let after = match rest.map_or(Ok(()), |rest| relay.on_client_bytes(rest)) {
+        Ok(()) => attempts(shard, client, client_reads, &mut relay, began, &mut record).await,
+        Err(reject) => refuse(shard, client, &relay, reject, &mut record).await,
+    };
+    record.bytes_in += relay.body_bytes();
+    record.bytes_out += relay.bytes_out;
+    finish(shard, client, &head, id, began, &record);
+    after
+}
+
+/// Parses and judges a head, and writes it anew for the worker.
+fn admit<E: Engine>(
+    shard: &Shard<E>,
+    client: &Client<E>,
+    bytes: &[u8],
+    id: RequestId,
+) -> Result<(RequestFacts, Slice), Reject> {
+    let head = RequestHead::parse(bytes, usize::from(shard.limits.fields_max))?;
+    let facts = judge_request(&head)?;
+    if let Framing::Length(length) = facts.body
+        && shard.limits.body_bytes_max > 0
+        && length > shard.limits.body_bytes_max
+    {
+        return Err(too_large());
+    }
+    let forwarding = shard.forwarding.as_ref().map(|config| Forwarding {
+        peer: client.address.as_bytes(),
+        scheme: "http",
+        trusted: client.trusted,
+        request_id: id.to_hex(),
+        add: Added {
+            x_forwarded: config.x_forwarded,
+            real_ip: false,
+            forwarded: config.forwarded,
+            request_id: config.request_id,
+        },
+    });
+    let size = ChunkSize::holding(bytes.len() + HEAD_ROOM).unwrap_or(ChunkSize::Large);
+    let mut out = shard.pool.take(size);
+    if encode_request(&head, &facts, forwarding.as_ref(), &mut out).is_err() {
+        // Host names in the added fields can be long: the largest chunk holds any head and three times its host.
+        out = shard.pool.take(ChunkSize::Large);
+        encode_request(&head, &facts, forwarding.as_ref(), &mut out)
+            .map_err(|_full| Reject { status: 431, reason: "The head is larger than this server accepts." })?;
+    }
+    Ok((facts, out.freeze()))
+}
+
+/// Gives the request to workers until one has answered it or the retry table says stop.
+async fn attempts<'s, E: Engine>(
+    shard: &'s Shard<E>,
+    client: &Client<E>,
+    mut client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
+    relay: &mut Relay<'s>,
+    began: Timestamp,
+    record: &mut Record,
+) -> After {
+    let mut left = shard.limits.attempts_max;
+    loop {
+        let mut lease = match shard.enter(client.route, began, relay, client_reads.as_mut()).await {
+            Ok(lease) => lease,
+            Err(Refusal::Shed(shed)) => {
+                shard.count_shed(shed);
+                return say(shard, client, relay, shed.into(), record).await;
+            }
+            Err(Refusal::Fault(fault)) => {
+                return give_up(shard, client, relay, fault, record).await;
+            }
+        };
+        let Ok(mut link) = shard.connect(&lease).await else {
+            if shard.external {
+                return say(shard, client, relay, Answer::UNREACHABLE, record).await;
+            }
+            // Nothing was sent, so this is no attempt; `enter` bounds the time.
+            shard.suspect(lease.worker, lease.generation);
+            continue;
+        };
+        left = left.saturating_sub(1);
+        relay.worker_size = link.size;
+        let (conn, timer) = (&client.conn, &client.timer);
+        let result = pump(shard, relay, conn, client_reads.as_mut(), &link.conn, &mut lease, timer).await;
+        let fault = match result {
+            Ok(()) => {
+                link.size = relay.worker_size;
+                return complete(shard, relay, lease, link, record);
+            }
+            Err(fault) => fault,
+        };
+        report(shard, &lease, fault);
+        let Fault::Worker(seen) = fault else {
+            return give_up(shard, client, relay, fault, record).await;
+        };
+        match verdict(relay, seen, left) {
+            Verdict::Again => {
+                ShardStats::add(&shard.stats().retries, 1);
+                relay.rewind();
+            }
+            Verdict::BadGateway => {
+                return say(shard, client, relay, Answer::BAD_GATEWAY, record).await;
+            }
+            Verdict::Cut => return cut(relay, record),
+        }
+    }
+}
+
+fn verdict(relay: &Relay<'_>, seen: Seen, left: u8) -> Verdict {
+    after_failure(Failure {
+        seen,
+        response_begun: relay.response_begun(),
+        idempotent: relay.request.method.is_idempotent(),
+        held: relay.is_held(),
+        attempts_left: left > 0,
+    })
+}
+
+/// The exchange is complete: the worker's connection may be used again, and the client's perhaps too.
+fn complete<E: Engine>(
+    shard: &Shard<E>,
+    relay: &mut Relay<'_>,
+    lease: Lease<'_, E>,
+    link: super::upstream::Link<E::Upstream>,
+    record: &mut Record,
+) -> After {
+    let Some((facts, delivery)) = relay.delivery else {
+        return After::Abort;
+    };
+    record.status = facts.status;
+    let sent = relay.request_done && relay.to_worker.is_empty();
+    if facts.keep_alive && sent && !relay.worker_spent {
+        shard.keep(&lease, link, &facts);
+    }
+    drop(lease);
+    if delivery.keep_alive && relay.request_done && !relay.client_ended {
+        After::Next(relay.carry.take())
+    } else {
+        After::Close
+    }
+}
+
+/// Ends an exchange that cannot be completed: with an answer if nothing of a response has gone out, else by a cut.
+async fn give_up<E: Engine>(
+    shard: &Shard<E>,
+    client: &Client<E>,
+    relay: &mut Relay<'_>,
+    fault: Fault,
+    record: &mut Record,
+) -> After {
+    if relay.response_begun() {
+        return cut(relay, record);
+    }
+    match fault {
+        Fault::Client => After::Abort,
+        Fault::Request(reject) => refuse(shard, client, relay, reject, record).await,
+        Fault::Garbled(_) => say(shard, client, relay, Answer::GARBLED, record).await,
+        Fault::Silent => say(shard, client, relay, Answer::SILENT, record).await,
+        Fault::Worker(_) | Fault::Stalled => say(shard, client, relay, Answer::BAD_GATEWAY, record).await,
+    }
+}
+
+/// A response that has begun cannot be completed. The status the client saw is what is recorded.
+fn cut(relay: &Relay<'_>, record: &mut Record) -> After {
+    record.status = relay.delivery.as_ref().map_or(0, |(facts, _)| facts.status);
+    After::Abort
+}
+
+async fn refuse<E: Engine>(
+    shard: &Shard<E>,
+    client: &Client<E>,
+    relay: &Relay<'_>,
+    reject: Reject,
+    record: &mut Record,
+) -> After {
+    ShardStats::add(&shard.stats().rejected, 1);
+    record.status = reject.status;
+    shard.answer(&client.conn, &client.timer, reject.into(), Then::after(&relay.request, false)).await;
+    After::Close
+}
+
+/// Answers in place of the worker. The connection stays open if the request has been read to its end.
+async fn say<E: Engine>(
+    shard: &Shard<E>,
+    client: &Client<E>,
+    relay: &mut Relay<'_>,
+    answer: Answer,
+    record: &mut Record,
+) -> After {
+    record.status = answer.status;
+    let keep = relay.request_done && !relay.client_ended && shard.is_serving();
+    let then = Then::after(&relay.request, keep);
+    let sent = shard.answer(&client.conn, &client.timer, answer, then).await;
+    match (sent, then.keep_alive) {
+        (true, true) => After::Next(relay.carry.take()),
+        (true, false) => After::Close,
+        (false, _) => After::Abort,
+    }
+}
+
+fn report<E: Engine>(shard: &Shard<E>, lease: &Lease<'_, E>, fault: Fault) {
+    let (worker, generation) = (lease.worker, lease.generation);
+    match fault {
+        Fault::Garbled(what) => shard.bulletin.report(Event::Garbled(worker, generation, what)),
+        Fault::Silent => shard.bulletin.report(Event::Silent(worker, generation)),
+        Fault::Client | Fault::Request(_) | Fault::Worker(_) | Fault::Stalled => {}
+    }
+}
+
+fn finish<E: Engine>(
+    shard: &Shard<E>,
+    _client: &Client<E>,
+    _head: &[u8],
+    _id: RequestId,
+    began: Timestamp,
+    record: &Record,
+) {
+    let stats = shard.stats();
+    ShardStats::add(&stats.bytes_in, record.bytes_in);
+    ShardStats::add(&stats.bytes_out, record.bytes_out);
+    shard.observe(record.status, began);
+}

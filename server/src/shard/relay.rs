@@ -1,0 +1,339 @@
+//! One request and its response on their way through: what arrived, what goes on to whom, and what is done.
+//!
+//! This is the part of an exchange that decides about bytes, without IO: slices of what was read are queued for the
+//! other side as they are, and only heads are written anew. [`pump`](super::pump) moves the bytes.
+//!
+//! Invariants: nothing is queued for the client before a whole, acceptable response head; a queue that is full makes
+//! its source wait, so memory is bounded by `window_bytes` a direction and one chunk more.
+
+use forebay_core::buf::{Chunk, ChunkSize, Pool, Queue, Slice};
+use forebay_core::http1::{
+    BodyDecoder, Delivery, Flavour, Framing, HeadScanner, Reject, RequestFacts, ResponseFacts, ResponseHead, Scan,
+    Side, encode_response, judge_response,
+};
+use forebay_core::limits::Limits;
+
+/// Pieces of a response body up to this size are copied behind the head, so that a small response is one buffer.
+const COALESCE_BYTES: usize = 1024;
+
+/// Room for what encoding adds to a response head: `Date` and `Connection`.
+const HEAD_ROOM: usize = 96;
+
+/// Fields in a response head at most; an application may send more than a client.
+const RESPONSE_FIELDS_MAX: usize = 1000;
+
+/// Bytes of a response head at most. Node has no bound of its own; a head has to fit a chunk.
+const RESPONSE_HEAD_BYTES_MAX: usize = 128 * 1024;
+
+/// Where the response stands.
+enum Response {
+    /// Its head is not complete; the chunk is what is there of it.
+    Head { partial: Option<Chunk>, scanner: HeadScanner },
+    /// Its body is passed on.
+    Body(BodyDecoder),
+    /// Complete, or the worker has nothing more to say.
+    Done,
+}
+
+impl Response {
+    fn awaited() -> Self {
+        Self::Head { partial: None, scanner: HeadScanner::default() }
+    }
+}
+
+/// An exchange's bytes and state.
+pub(super) struct Relay<'s> {
+    pool: &'s Pool,
+    limits: &'s Limits,
+    /// What the request's head said.
+    pub(super) request: RequestFacts,
+    body: BodyDecoder,
+    body_bytes: u64,
+    /// Whether the request has arrived as a whole.
+    pub(super) request_done: bool,
+    /// Waiting to be written to the worker.
+    pub(super) to_worker: Queue,
+    /// All that was ever queued for the worker, for another attempt; none once that is more than `replay_bytes_max`.
+    held: Option<Queue>,
+    /// Bytes of the client that belong to its next request.
+    pub(super) carry: Option<Slice>,
+    /// Size of the next read from the client.
+    pub(super) client_size: ChunkSize,
+    /// Whether the client has ended its direction.
+    pub(super) client_ended: bool,
+    response: Response,
+    /// What the final head said, once it was queued, and how it is delivered.
+    pub(super) delivery: Option<(ResponseFacts, Delivery)>,
+    /// The response head and small pieces behind it, not yet queued.
+    head: Option<Chunk>,
+    /// Waiting to be written to the client.
+    pub(super) to_client: Queue,
+    /// Bytes ever queued for the client.
+    pub(super) bytes_out: u64,
+    /// Size of the next read from the worker.
+    pub(super) worker_size: ChunkSize,
+    /// Whether the worker has ended its direction, or sent more than a response: its connection is of no further use.
+    pub(super) worker_spent: bool,
+}
+
+/// What a response head means for those who have to know at once.
+pub(super) struct Terms<'a> {
+    /// Whether the client's connection may stay open.
+    pub(super) may_keep_alive: bool,
+    /// Now, as an IMF-fixdate.
+    pub(super) date: &'a [u8],
+}
+
+impl<'s> Relay<'s> {
+    /// A relay for a request of which `head` is queued for the worker.
+    pub(super) fn new(pool: &'s Pool, limits: &'s Limits, request: RequestFacts, head: Slice) -> Self {
+        let body = BodyDecoder::new(request.body, Flavour::Verbatim, Side::Request);
+        let mut relay = Self {
+            pool,
+            limits,
+            request,
+            body,
+            body_bytes: 0,
+            request_done: body.is_done(),
+            to_worker: Queue::new(),
+            held: Some(Queue::new()),
+            carry: None,
+            client_size: ChunkSize::Small,
+            client_ended: false,
+            response: Response::awaited(),
+            delivery: None,
+            head: None,
+            to_client: Queue::new(),
+            bytes_out: 0,
+            worker_size: ChunkSize::Small,
+            worker_spent: false,
+        };
+        relay.give_worker(head);
+        relay
+    }
+
+    /// Whether raw bytes go both ways.
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.delivery.as_ref().is_some_and(|(facts, _)| facts.framing == Framing::Tunnel)
+    }
+
+    /// Whether the response has arrived as a whole.
+    pub(super) fn response_done(&self) -> bool {
+        matches!(self.response, Response::Done)
+    }
+
+    /// Whether the client may have seen a byte of the response proper.
+    pub(super) fn response_begun(&self) -> bool {
+        self.delivery.is_some()
+    }
+
+    /// Whether everything that was sent is still there to be sent again.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Bytes of body data that came with the request so far.
+    pub(super) fn body_bytes(&self) -> u64 {
+        self.body_bytes
+    }
+
+    /// Starts over towards another worker. Everything sent is still held, nothing of the response has begun.
+    pub(super) fn rewind(&mut self) {
+        self.to_worker = self.held.clone().unwrap_or_default();
+        self.response = Response::awaited();
+        self.worker_size = ChunkSize::Small;
+        self.worker_spent = false;
+    }
+
+    /// Takes bytes of the client: request body, then the beginning of the next request.
+    ///
+    /// # Errors
+    /// 400 for a malformed body, 413 for one beyond `body_bytes_max`.
+    pub(super) fn on_client_bytes(&mut self, mut bytes: Slice) -> Result<(), Reject> {
+        if self.is_tunnel() {
+            self.to_worker.push(bytes);
+            return Ok(());
+        }
+        while !bytes.is_empty() && !self.request_done {
+            let run = self.body.decode(&bytes)?;
+            self.body_bytes += run.data_bytes;
+            if self.limits.body_bytes_max > 0 && self.body_bytes > self.limits.body_bytes_max {
+                return Err(too_large());
+            }
+            if !run.forward.is_empty() {
+                self.give_worker(bytes.slice(run.forward));
+            }
+            bytes.advance(run.consumed);
+            self.request_done = run.done;
+        }
+        if !bytes.is_empty() {
+            self.carry = Some(bytes);
+        }
+        Ok(())
+    }
+
+    fn give_worker(&mut self, slice: Slice) {
+        if let Some(held) = &mut self.held {
+            if held.len() + slice.len() <= self.limits.replay_bytes_max as usize {
+                held.push(slice.clone());
+            } else {
+                self.held = None;
+            }
+        }
+        self.to_worker.push(slice);
+    }
+
+    /// The chunk for the next read from the worker: the one that holds part of a head, or a fresh one.
+    pub(super) fn worker_chunk(&mut self) -> Chunk {
+        if let Response::Head { partial, .. } = &mut self.response
+            && let Some(chunk) = partial.take()
+        {
+            return chunk;
+        }
+        self.pool.take(self.worker_size)
+    }
+
+    /// Takes a chunk that a read from the worker completed with `count` new bytes.
+    ///
+    /// # Errors
+    /// What is wrong with the worker's response.
+    pub(super) fn on_worker_bytes(
+        &mut self,
+        chunk: Chunk,
+        count: usize,
+        terms: &Terms<'_>,
+    ) -> Result<(), &'static str> {
+        self.worker_size = chunk.size().after_read(count);
+        let result = match &mut self.response {
+            Response::Head { scanner, .. } => match scanner.scan(&chunk, RESPONSE_HEAD_BYTES_MAX) {
+                Err(reject) => Err(reject.reason),
+                Ok(Scan::Incomplete) => {
+                    self.keep_partial(chunk);
+                    Ok(())
+                }
+                Ok(Scan::Complete { head_len }) => {
+                    let skipped = scanner.skipped();
+                    let mut bytes = chunk.freeze();
+                    bytes.advance(skipped);
+                    self.on_head(bytes, head_len, terms)
+                }
+            },
+            Response::Body(_) => self.on_body(chunk.freeze()),
+            Response::Done => {
+                self.worker_spent = true;
+                Ok(())
+            }
+        };
+        self.queue_head();
+        result
+    }
+
+    /// Puts part of a head back for the next read to append to, in a larger chunk if this one is full.
+    fn keep_partial(&mut self, chunk: Chunk) {
+        let chunk = if chunk.spare() > 0 { chunk } else { self.copied(&chunk) };
+        if let Response::Head { partial, .. } = &mut self.response {
+            *partial = Some(chunk);
+        }
+    }
+
+    fn copied(&self, bytes: &[u8]) -> Chunk {
+        let mut chunk = self.pool.take(ChunkSize::holding(bytes.len() + 1).unwrap_or(ChunkSize::Large));
+        // Heads are bounded well below the largest chunk, so this fits.
+        let _fits = chunk.put(bytes);
+        chunk
+    }
+
+    /// Takes one or more whole heads, informational ones first, and what follows them.
+    fn on_head(&mut self, mut bytes: Slice, mut head_len: usize, terms: &Terms<'_>) -> Result<(), &'static str> {
+        loop {
+            let head = bytes.split_to(head_len);
+            let head = ResponseHead::parse(&head, RESPONSE_FIELDS_MAX).map_err(|bad| bad.reason)?;
+            let facts = judge_response(&head, &self.request).map_err(|bad| bad.reason)?;
+            let delivery = Delivery::plan(&self.request, &facts, terms.may_keep_alive && self.may_go_on());
+            let size = ChunkSize::holding(head_len + HEAD_ROOM).unwrap_or(ChunkSize::Large);
+            let mut out = self.pool.take(size);
+            encode_response(&head, &facts, &delivery, Some(terms.date), &mut out)
+                .map_err(|_full| "The head does not fit.")?;
+            self.bytes_out += out.len() as u64;
+            if !facts.informational {
+                self.head = Some(out);
+                let body = BodyDecoder::new(delivery.framing, delivery.flavour, Side::Response);
+                self.response = if body.is_done() { Response::Done } else { Response::Body(body) };
+                self.delivery = Some((facts, delivery));
+                return self.on_body(bytes);
+            }
+            self.to_client.push(out.freeze());
+            let mut scanner = HeadScanner::default();
+            match scanner.scan(&bytes, RESPONSE_HEAD_BYTES_MAX).map_err(|reject| reject.reason)? {
+                Scan::Complete { head_len: next } => {
+                    bytes.advance(scanner.skipped());
+                    head_len = next;
+                }
+                Scan::Incomplete => {
+                    let partial = (!bytes.is_empty()).then(|| self.copied(&bytes));
+                    self.response = Response::Head { partial, scanner };
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Whether the client's connection can be used again: not if it was never told to send the body it announced.
+    fn may_go_on(&self) -> bool {
+        self.request_done || !self.request.expect_continue || self.body_bytes > 0
+    }
+
+    fn on_body(&mut self, mut bytes: Slice) -> Result<(), &'static str> {
+        while let Response::Body(decoder) = &mut self.response
+            && !bytes.is_empty()
+        {
+            let run = decoder.decode(&bytes).map_err(|reject| reject.reason)?;
+            if run.done {
+                self.response = Response::Done;
+            }
+            if !run.forward.is_empty() {
+                self.give_client(bytes.slice(run.forward));
+            }
+            bytes.advance(run.consumed);
+        }
+        // Nobody asked for more.
+        self.worker_spent |= !bytes.is_empty();
+        Ok(())
+    }
+
+    fn give_client(&mut self, piece: Slice) {
+        self.bytes_out += piece.len() as u64;
+        if let Some(head) = &mut self.head {
+            if piece.len() <= COALESCE_BYTES && head.put(&piece).is_ok() {
+                return;
+            }
+            self.queue_head();
+        }
+        self.to_client.push(piece);
+    }
+
+    fn queue_head(&mut self) {
+        if let Some(head) = self.head.take() {
+            self.to_client.push(head.freeze());
+        }
+    }
+
+    /// The worker has ended its direction. True if that ends the response properly.
+    pub(super) fn on_worker_end(&mut self) -> bool {
+        self.worker_spent = true;
+        let whole = match &self.response {
+            Response::Head { .. } => false,
+            Response::Body(decoder) => decoder.finish().is_ok(),
+            Response::Done => true,
+        };
+        if whole {
+            self.response = Response::Done;
+        }
+        whole
+    }
+}
+
+/// The answer to a body beyond `body_bytes_max`.
+pub(super) fn too_large() -> Reject {
+    Reject { status: 413, reason: "The request's body is larger than this server accepts." }
+}

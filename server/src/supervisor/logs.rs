@@ -1,0 +1,326 @@
+//! What workers write to stdout and stderr: split into lines, marked with the worker, printed, and the last of it kept.
+//!
+//! A thread per pipe reads, a thread per output prints, a bounded queue lies between them. When our own output is slow
+//! (a terminal somebody scrolls in, a log pipe that is full) a reader waits a moment once, then drops and counts, so
+//! that a worker's `console.log` never hangs for long. Memory per output is bounded by [`QUEUE_LINES_MAX`] times
+//! [`LINE_BYTES_MAX`].
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use forebay_core::id::WorkerId;
+
+/// Bytes of a line; a longer one is split.
+pub const LINE_BYTES_MAX: usize = 16 * 1024;
+/// Lines that wait to be printed, per output.
+pub const QUEUE_LINES_MAX: usize = 1024;
+/// Lines of stderr that are kept of each process; empty ones and frames inside node itself do not count.
+pub const TAIL_LINES_MAX: usize = 20;
+/// Bytes of a kept line; the rest is cut off.
+const TAIL_LINE_BYTES_MAX: usize = 1024;
+/// What a reader waits for room before it begins to drop.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Bytes that are printed in one write.
+const WRITE_BYTES_MAX: usize = 64 * 1024;
+
+/// Where workers' lines go.
+pub struct Output {
+    /// What they write to stdout.
+    pub stdout: Box<dyn Write + Send>,
+    /// What they write to stderr.
+    pub stderr: Box<dyn Write + Send>,
+}
+
+impl Output {
+    /// Our own stdout and stderr.
+    #[must_use]
+    pub fn standard() -> Self {
+        Self { stdout: Box::new(std::io::stdout()), stderr: Box::new(std::io::stderr()) }
+    }
+}
+
+/// The two printers.
+pub struct Logs {
+    stdout: Sender<Vec<u8>>,
+    stderr: Sender<Vec<u8>>,
+    ended: Receiver<()>,
+}
+
+impl Logs {
+    /// Starts the printers.
+    ///
+    /// # Errors
+    ///
+    /// When a thread cannot be made.
+    pub fn new(output: Output) -> std::io::Result<Self> {
+        // Nothing is ever sent on `ended`: it closes when both printers are done.
+        let (end, ended) = bounded(0);
+        let stdout = printer("stdout", output.stdout, end.clone())?;
+        let stderr = printer("stderr", output.stderr, end)?;
+        Ok(Self { stdout, stderr, ended })
+    }
+
+    /// Reads both pipes of a worker until they are closed.
+    ///
+    /// # Errors
+    ///
+    /// When a thread cannot be made.
+    pub fn follow(
+        &self,
+        worker: WorkerId,
+        stdout: Option<impl Read + Send + 'static>,
+        stderr: Option<impl Read + Send + 'static>,
+    ) -> std::io::Result<Tail> {
+        let lines = Arc::new(Mutex::new(Kept::default()));
+        let (end, closed) = bounded::<()>(0);
+        if let Some(pipe) = stdout {
+            let reader = Reader { prefix: format!("[{worker}] "), to: self.stdout.clone(), dropped: 0, kept: None };
+            reader.start(format!("{worker} out"), pipe, end.clone())?;
+        }
+        if let Some(pipe) = stderr {
+            let kept = Some(lines.clone());
+            let reader = Reader { prefix: format!("[{worker}!] "), to: self.stderr.clone(), dropped: 0, kept };
+            reader.start(format!("{worker} err"), pipe, end)?;
+        }
+        Ok(Tail { lines, closed })
+    }
+
+    /// Waits until all lines are printed, at most this long.
+    pub fn finish(self, at_most: Duration) {
+        let Self { stdout, stderr, ended } = self;
+        drop((stdout, stderr));
+        let _closed_or_late = ended.recv_timeout(at_most);
+    }
+}
+
+fn printer(name: &str, mut out: Box<dyn Write + Send>, end: Sender<()>) -> std::io::Result<Sender<Vec<u8>>> {
+    let (to, lines) = bounded::<Vec<u8>>(QUEUE_LINES_MAX);
+    let print = move || {
+        let _end = end;
+        while let Ok(mut batch) = lines.recv() {
+            while batch.len() < WRITE_BYTES_MAX {
+                match lines.try_recv() {
+                    Ok(line) => batch.extend_from_slice(&line),
+                    Err(_) => break,
+                }
+            }
+            // An output that is closed is no reason to stop reading: workers would block.
+            let _closed = out.write_all(&batch).and_then(|()| out.flush());
+        }
+    };
+    thread::Builder::new().name(name.into()).stack_size(256 * 1024).spawn(print)?;
+    Ok(to)
+}
+
+/// The last that one process wrote to stderr.
+pub struct Tail {
+    lines: Arc<Mutex<Kept>>,
+    closed: Receiver<()>,
+}
+
+impl Tail {
+    /// The lines. Waits at most `patience` for what is still in the pipes; a descendant that left the process group may
+    /// hold them open.
+    #[must_use]
+    pub fn lines(&self, patience: Duration) -> Vec<String> {
+        let _closed_or_late = self.closed.recv_timeout(patience);
+        let kept = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.fatal.iter().chain(&kept.lines).cloned().collect()
+    }
+}
+
+#[derive(Default)]
+struct Kept {
+    lines: VecDeque<String>,
+    /// V8 prints a long native stack after the one line that matters; it is kept even when it would scroll out.
+    fatal: Option<String>,
+}
+
+impl Kept {
+    fn push(&mut self, line: &str) {
+        // Frames inside node itself and empty lines would push out the one line that says what is wrong.
+        let is_frame = line.trim_start().starts_with("at ") && line.contains("node:internal/");
+        if is_frame || line.trim().is_empty() {
+            return;
+        }
+        if self.lines.len() == TAIL_LINES_MAX {
+            self.fatal = self.lines.pop_front().filter(|line| line.contains("FATAL ERROR")).or(self.fatal.take());
+        }
+        let cut = line.floor_char_boundary(TAIL_LINE_BYTES_MAX);
+        self.lines.push_back(line[..cut].to_string());
+    }
+}
+
+struct Reader {
+    prefix: String,
+    to: Sender<Vec<u8>>,
+    dropped: u64,
+    kept: Option<Arc<Mutex<Kept>>>,
+}
+
+impl Reader {
+    fn start(mut self, name: String, mut pipe: impl Read + Send + 'static, end: Sender<()>) -> std::io::Result<()> {
+        let read = move || {
+            let _end = end;
+            let mut buffer = vec![0; 32 * 1024];
+            let mut lines = Lines::default();
+            loop {
+                match pipe.read(&mut buffer) {
+                    Ok(0) => break,
+                    Ok(n) => lines.push(&buffer[..n], |line| self.line(line)),
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                    Err(_) => break,
+                }
+            }
+            lines.finish(|line| self.line(line));
+            self.tell_dropped();
+        };
+        thread::Builder::new().name(name).stack_size(128 * 1024).spawn(read).map(drop)
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        if let Some(kept) = &self.kept {
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push(&text);
+        }
+        if self.dropped > 0 && !self.tell_dropped() {
+            self.dropped += 1;
+            return;
+        }
+        let line = format!("{}{text}\n", self.prefix).into_bytes();
+        if self.to.send_timeout(line, PATIENCE).is_err() {
+            self.dropped += 1;
+        }
+    }
+
+    /// Says how many lines were dropped, if there is room to say it.
+    fn tell_dropped(&mut self) -> bool {
+        if self.dropped == 0 {
+            return true;
+        }
+        let note = format!("{}({} lines dropped: the output is too slow)\n", self.prefix, self.dropped);
+        match self.to.try_send(note.into_bytes()) {
+            Ok(()) => self.dropped = 0,
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        }
+        self.dropped == 0
+    }
+}
+
+/// Bytes as they come, cut into lines without their ends.
+#[derive(Default)]
+struct Lines {
+    partial: Vec<u8>,
+}
+
+impl Lines {
+    fn push(&mut self, mut bytes: &[u8], mut line: impl FnMut(&[u8])) {
+        while !bytes.is_empty() {
+            let room = LINE_BYTES_MAX - self.partial.len();
+            let end = bytes.iter().take(room).position(|&b| b == b'\n');
+            let taken = end.unwrap_or(room.min(bytes.len()));
+            self.partial.extend_from_slice(&bytes[..taken]);
+            bytes = &bytes[taken..];
+            if end.is_some() {
+                bytes = &bytes[1..];
+                line(self.partial.strip_suffix(b"\r").unwrap_or(&self.partial));
+                self.partial.clear();
+            } else if self.partial.len() == LINE_BYTES_MAX {
+                // Its end may be the very next byte; then there is no empty line to print.
+                bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
+                line(&self.partial);
+                self.partial.clear();
+            }
+        }
+    }
+
+    fn finish(&mut self, mut line: impl FnMut(&[u8])) {
+        if !self.partial.is_empty() {
+            line(&self.partial);
+            self.partial.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(parts: &[&[u8]]) -> Vec<Vec<u8>> {
+        let (mut lines, mut out) = (Lines::default(), Vec::new());
+        for part in parts {
+            lines.push(part, |line| out.push(line.to_vec()));
+        }
+        lines.finish(|line| out.push(line.to_vec()));
+        out
+    }
+
+    #[test]
+    fn any_split_gives_the_same_lines() {
+        let text = b"one\r\ntwo\n\nfour";
+        for at in 0..text.len() {
+            assert_eq!(split(&[&text[..at], &text[at..]]), [&b"one"[..], b"two", b"", b"four"], "at {at}");
+        }
+    }
+
+    #[test]
+    fn long_lines_are_split() {
+        let long = vec![b'x'; LINE_BYTES_MAX * 2 + 5];
+        let lengths: Vec<usize> = split(&[&long, b"\nend\n"]).iter().map(Vec::len).collect();
+        assert_eq!(lengths, [LINE_BYTES_MAX, LINE_BYTES_MAX, 5, 3]);
+        let exact = [&long[..LINE_BYTES_MAX], b"\nend\n"].concat();
+        assert_eq!(split(&[&exact]).len(), 2);
+    }
+
+    #[test]
+    fn the_fatal_line_outlives_its_stack() {
+        let mut kept = Kept::default();
+        kept.push("FATAL ERROR: heap out of memory");
+        for i in 0..40 {
+            kept.push(&format!("{i}: 0xb7a940 node::Abort()"));
+        }
+        assert_eq!(kept.fatal.as_deref(), Some("FATAL ERROR: heap out of memory"));
+        assert_eq!(kept.lines.len(), TAIL_LINES_MAX);
+    }
+
+    #[test]
+    fn frames_of_node_itself_are_not_kept() {
+        let mut kept = Kept::default();
+        for line in
+            ["", "Error: no", "    at Module.load (node:internal/modules/cjs/loader:1266:32)", "    at /app/x.js:1"]
+        {
+            kept.push(line);
+        }
+        assert_eq!(kept.lines, ["Error: no", "    at /app/x.js:1"]);
+    }
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_are_marked_and_bad_bytes_survive() {
+        let (out, err) = (Shared::default(), Shared::default());
+        let output = Output { stdout: Box::new(out.clone()), stderr: Box::new(err.clone()) };
+        let logs = Logs::new(output).unwrap();
+        let tail = logs.follow(WorkerId(3), Some(&b"a\nb"[..]), Some(&b"\xff!\n"[..])).unwrap();
+        assert_eq!(tail.lines(Duration::from_secs(5)), ["\u{fffd}!"]);
+        logs.finish(Duration::from_secs(5));
+        assert_eq!(*out.0.lock().unwrap(), b"[w3] a\n[w3] b\n");
+        assert_eq!(*err.0.lock().unwrap(), "[w3!] \u{fffd}!\n".as_bytes());
+    }
+}

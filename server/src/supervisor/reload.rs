@@ -1,0 +1,117 @@
+//! Replaces all workers without a moment in which none serves.
+//!
+//! The new half of the table is brought to readiness while the old one serves. Only when all of it is ready are its
+//! doors opened and the old ones drained; if one of it fails, the new half is killed and the old one stays, as if
+//! nothing had happened. No request is given to a new worker before that, so a failed reload costs none.
+//!
+//! One reload at a time. Any number that is asked for meanwhile becomes one more, afterwards.
+
+use std::sync::Arc;
+
+use forebay_core::time::Timestamp;
+use forebay_core::worker::journey::Span;
+use forebay_core::worker::{State, Want};
+use tracing::{error, info, warn};
+
+use super::settings::{Settings, needs_restart};
+use super::{Stage, Supervisor};
+use crate::config::Config;
+
+/// The half that is brought to readiness.
+pub(super) struct Trial {
+    config: Box<Config>,
+    began: Timestamp,
+    count: usize,
+}
+
+impl Supervisor {
+    /// The slots of the half that does not serve.
+    fn other(&self) -> std::ops::Range<usize> {
+        let len = self.half_len();
+        let first = (1 - self.half) * len;
+        first..first + len
+    }
+
+    pub(super) fn on_reload(&mut self) {
+        if matches!(self.stage, Stage::Reloading(_)) {
+            info!(target: "forebay", "reload asked for again: follows the one that is under way");
+            self.reload_again = true;
+            return;
+        }
+        if let Some(slot) = self.slots[self.other()].iter().find(|slot| slot.life.state() != State::Down) {
+            info!(target: "forebay", "reload waits: worker {} of the last one is not gone yet", slot.id);
+            self.reload_again = true;
+            return;
+        }
+        self.reload_again = false;
+        match (self.reload)() {
+            Ok(config) => self.try_out(config),
+            Err(why) => error!(target: "forebay", "reload failed, workers stay as they are: {why}"),
+        }
+    }
+
+    fn try_out(&mut self, config: Config) {
+        let len = self.half_len();
+        for key in needs_restart(&self.config, &config, len) {
+            warn!(target: "forebay", "reload: {key} has changed, which needs a restart to take effect");
+        }
+        let count = config.workers.count.clamp(1, len.max(1));
+        info!(target: "forebay", "reload: starting {count} new workers ({})", config.launch.title);
+        let settings = Arc::new(Settings::new(&config, self.preload.clone(), self.cpus.clone()));
+        self.stage = Stage::Reloading(Trial { config: Box::new(config), began: self.now(), count });
+        for i in self.other().take(count) {
+            self.slots[i].set(settings.clone());
+            self.with(i, |slot, tools| slot.want(Want::Trial, tools));
+        }
+    }
+
+    pub(super) fn poll_reload(&mut self) {
+        match &self.stage {
+            Stage::Reloading(trial) => {
+                let on_trial = &self.slots[self.other()][..trial.count];
+                let state = |state| move |slot: &super::Slot| slot.life.state() == state;
+                if let Some(failed) = on_trial.iter().find(|slot| state(State::Failed)(slot)) {
+                    let (id, story) = (failed.id, failed.journey.summary());
+                    error!(target: "forebay", "reload failed, workers stay as they are: worker {id}: {story}");
+                    self.abandon_reload();
+                } else if on_trial.iter().all(state(State::Ready)) {
+                    self.promote();
+                }
+            }
+            Stage::Serving if self.reload_again => {
+                if self.slots[self.other()].iter().all(|slot| slot.life.state() == State::Down) {
+                    self.on_reload();
+                }
+            }
+            Stage::Serving | Stage::Stopping(..) => {}
+        }
+    }
+
+    /// The new half is ready: it serves, the old one drains.
+    fn promote(&mut self) {
+        let Stage::Reloading(trial) = std::mem::replace(&mut self.stage, Stage::Serving) else { return };
+        let (new, old) = (self.other(), self.half * self.half_len());
+        for i in new.take(trial.count) {
+            self.with(i, |slot, tools| slot.want(Want::Run, tools));
+        }
+        for i in old..old + self.half_len() {
+            self.with(i, |slot, tools| slot.want(Want::Replaced, tools));
+        }
+        self.half = 1 - self.half;
+        // What needs a restart stays as it is, and is said again at the next reload.
+        let runtime_dir = std::mem::take(&mut self.config.workers.runtime_dir);
+        self.config.launch = trial.config.launch;
+        self.config.workers = trial.config.workers;
+        self.config.workers.runtime_dir = runtime_dir;
+        let took = Span(self.now().since(trial.began));
+        info!(target: "forebay", "reload done: {} new workers serve, after {took}", trial.count);
+    }
+
+    /// The new half goes, the old one stays.
+    pub(super) fn abandon_reload(&mut self) {
+        let Stage::Reloading(_) = std::mem::replace(&mut self.stage, Stage::Serving) else { return };
+        for i in self.other() {
+            self.with(i, |slot, tools| slot.want(Want::Kill, tools));
+        }
+    }
+}

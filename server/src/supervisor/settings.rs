@@ -1,0 +1,70 @@
+//! What one set of workers is started with, and which changes of the configuration a reload can apply.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use forebay_core::time::Timestamp;
+use forebay_core::worker::{Journey, Policy};
+
+use crate::config::{Config, Launch, WorkersConfig};
+
+/// What one set of workers is started with. A worker that crashes is started with its own set's, not with the newest.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub launch: Launch,
+    pub workers: WorkersConfig,
+    /// Script that node loads first, if any.
+    pub preload: Option<PathBuf>,
+    /// The vCPUs to pin workers to.
+    pub cpus: Arc<[usize]>,
+}
+
+impl Settings {
+    pub(super) fn new(config: &Config, preload: Option<PathBuf>, cpus: Arc<[usize]>) -> Self {
+        let preload = preload.filter(|_| config.workers.preload);
+        Self { launch: config.launch.clone(), workers: config.workers.clone(), preload, cpus }
+    }
+
+    pub(super) fn policy(&self) -> Policy {
+        let workers = &self.workers;
+        Policy {
+            start_timeout: workers.start_timeout,
+            drain_timeout: workers.drain_timeout,
+            tunnel_drain_timeout: workers.tunnel_drain_timeout,
+            stop_timeout: workers.stop_timeout,
+            backoff_min: workers.backoff_min,
+            backoff_max: workers.backoff_max,
+        }
+    }
+
+    /// The vCPU of the worker with this number, if workers are pinned.
+    pub(super) fn cpu(&self, index: u16) -> Option<usize> {
+        let cpus = self.workers.pin.then_some(&self.cpus)?;
+        cpus.get(usize::from(index) % cpus.len().max(1)).copied()
+    }
+
+    pub(super) fn journey(&self, now: Timestamp) -> Journey {
+        let words =
+            std::iter::once(self.launch.program.as_os_str()).chain(self.launch.args.iter().map(|a| a.as_os_str()));
+        let command: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+        Journey::new(now, command.join(" "), self.launch.cwd.display().to_string())
+    }
+}
+
+/// The keys that differ and that only a restart can apply.
+pub(super) fn needs_restart(old: &Config, new: &Config, count_max: usize) -> Vec<&'static str> {
+    let shards = |c: &Config| (c.shards.count, c.shards.pin, c.shards.batch);
+    let differences = [
+        ("listen", old.listen != new.listen),
+        ("engine", old.engine != new.engine),
+        ("transport", old.transport != new.transport),
+        ("shards", shards(old) != shards(new)),
+        ("limits", old.limits != new.limits),
+        ("forwarding", old.forwarding != new.forwarding),
+        ("metrics", old.metrics != new.metrics),
+        ("access_log", old.access_log != new.access_log),
+        ("workers.runtime_dir", old.workers.runtime_dir != new.workers.runtime_dir),
+        ("workers.count", new.workers.count > count_max),
+    ];
+    differences.into_iter().filter(|&(_, differs)| differs).map(|(key, _)| key).collect()
+}

@@ -1,0 +1,283 @@
+//! One slot of the worker table with its process: does what its life cycle decides.
+
+use std::process::Child;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam::channel::Sender;
+use forebay_core::drain::Load;
+use forebay_core::id::WorkerId;
+use forebay_core::time::Timestamp;
+use forebay_core::worker::{Action, Door, Fault, Journey, Lifecycle, Policy, Report, SpawnFault, State, Want};
+use forebay_transports::Endpoint;
+
+use super::logs::{Logs, Tail};
+use super::report::{Facts, Throttle, report};
+use super::settings::Settings;
+use super::spawn::{Order, spawn};
+use super::watch::{Probe, listens, seal};
+use super::{Ended, reap};
+use crate::bulletin::{self, Bulletin, Notice};
+
+/// What a slot uses of its supervisor.
+pub(super) struct Tools<'a> {
+    pub now: Timestamp,
+    pub random: u32,
+    pub bulletin: &'a Bulletin,
+    pub logs: &'a Logs,
+    pub ended: &'a Sender<Ended>,
+}
+
+/// A process that is there.
+struct Process {
+    child: Child,
+    tail: Tail,
+    group_term: bool,
+}
+
+/// One slot.
+pub(super) struct Slot {
+    pub id: WorkerId,
+    /// The same in both halves of the table: the number the application sees, the vCPU, the home shard.
+    pub index: u16,
+    pub life: Lifecycle,
+    pub settings: Arc<Settings>,
+    pub journey: Journey,
+    /// Why the last start could not even be tried, when trying again would not help.
+    pub permanent: Option<SpawnFault>,
+    pub oddities: Throttle,
+    endpoint: Endpoint,
+    process: Option<Process>,
+    probe: Option<Probe>,
+    killed: bool,
+    /// Why the last start failed: fault and last words.
+    last_failure: Option<(String, Vec<String>)>,
+}
+
+impl Slot {
+    /// What is waited for the last words of a process that ended.
+    const LAST_WORDS: Duration = Duration::from_millis(100);
+
+    pub(super) fn new(id: WorkerId, index: u16, settings: Arc<Settings>, bulletin: &Bulletin) -> Self {
+        let life = Lifecycle::new(settings.policy());
+        let endpoint = bulletin.endpoint(id, life.generation());
+        let journey = settings.journey(Timestamp::ZERO);
+        Self {
+            id,
+            index,
+            life,
+            settings,
+            journey,
+            permanent: None,
+            oddities: Throttle::default(),
+            endpoint,
+            process: None,
+            probe: None,
+            killed: false,
+            last_failure: None,
+        }
+    }
+
+    /// Wants something of the slot.
+    pub(super) fn want(&mut self, want: Want, tools: &Tools<'_>) {
+        self.life.on_want(tools.now, want);
+        self.act(tools);
+    }
+
+    /// The next process is started with these.
+    pub(super) fn set(&mut self, settings: Arc<Settings>) {
+        let policy: Policy = settings.policy();
+        self.life.set_policy(policy);
+        self.settings = settings;
+        self.last_failure = None;
+    }
+
+    /// When the slot has something to do.
+    pub(super) fn next(&self) -> Timestamp {
+        self.probe.as_ref().map_or(Timestamp::NEVER, Probe::next).min(self.life.next_deadline())
+    }
+
+    /// Whether this is the id of its process.
+    pub(super) fn has_pid(&self, pid: u32) -> bool {
+        self.process.as_ref().is_some_and(|process| process.child.id() == pid)
+    }
+
+    /// Time has passed.
+    pub(super) fn tick(&mut self, tools: &Tools<'_>) {
+        if self.probe.as_mut().is_some_and(|probe| probe.poll(tools.now, &self.endpoint)) {
+            self.probe = None;
+            seal(&self.endpoint);
+            self.journey.on_listening(tools.now);
+            self.life.on_listening(tools.now);
+        }
+        self.life.on_load(tools.now, self.load(tools));
+        self.life.on_tick(tools.now);
+        self.act(tools);
+    }
+
+    /// Its process ended, somebody says.
+    pub(super) fn on_ended(&mut self, tools: &Tools<'_>) {
+        let Some(process) = &mut self.process else { return };
+        let Some(exit) = reap::collect(&mut process.child) else { return };
+        self.probe = None;
+        self.journey.on_ended(tools.now, exit);
+        self.life.on_exited(tools.now, tools.random);
+        self.act(tools);
+        self.process = None;
+        let _gone = std::fs::remove_file(self.endpoint.path());
+    }
+
+    /// A shard says that its endpoint refuses connections: looks for itself.
+    pub(super) fn on_refused(&mut self, tools: &Tools<'_>) {
+        if self.life.state() == State::Ready && !listens(&self.endpoint) {
+            self.life.on_refused(tools.now);
+            self.act(tools);
+        }
+    }
+
+    fn load(&self, tools: &Tools<'_>) -> Load {
+        Load { in_flight: tools.bulletin.in_flight(self.id), tunnels: tools.bulletin.tunnels(self.id) }
+    }
+
+    fn act(&mut self, tools: &Tools<'_>) {
+        // Read before any door is shut: this is what a crash cost.
+        let load = self.load(tools);
+        while let Some(action) = self.life.poll_action() {
+            match action {
+                Action::Spawn => self.spawn(tools),
+                Action::Probe => self.probe = Some(Probe::new(tools.now)),
+                Action::Publish(door) => self.publish(door, tools.bulletin),
+                Action::SendTerm => {
+                    self.probe = None;
+                    if let Some((process, pid)) = self.process.as_ref().and_then(|p| Some((p, reap::pid_of(&p.child)?)))
+                    {
+                        reap::terminate(pid, process.group_term);
+                    }
+                }
+                Action::SendKill => {
+                    self.probe = None;
+                    if let Some(pid) = self.process.as_ref().and_then(|process| reap::pid_of(&process.child)) {
+                        reap::kill(pid);
+                    }
+                }
+                Action::Report(what) => self.report(what, load, tools),
+            }
+        }
+    }
+
+    fn publish(&self, door: Door, bulletin: &Bulletin) {
+        let shards = u16::try_from(bulletin.shards()).unwrap_or(u16::MAX).max(1);
+        let door = match door {
+            Door::Shut => bulletin::Door::Shut,
+            Door::Open => bulletin::Door::Open,
+            Door::Draining => bulletin::Door::Draining,
+        };
+        bulletin.publish(self.id, Notice { generation: self.life.generation(), home: self.index % shards, door });
+    }
+
+    fn spawn(&mut self, tools: &Tools<'_>) {
+        let settings = self.settings.clone();
+        let generation = self.life.generation();
+        self.endpoint = tools.bulletin.endpoint(self.id, generation);
+        self.journey = settings.journey(tools.now);
+        (self.permanent, self.killed) = (None, false);
+        let _stale = std::fs::remove_file(self.endpoint.path());
+        let order = Order {
+            launch: &settings.launch,
+            index: self.index,
+            generation,
+            endpoint: &self.endpoint,
+            preload: settings.preload.as_deref(),
+            cpu: settings.cpu(self.index),
+            batch: settings.workers.batch,
+        };
+        match spawn(&order).and_then(|child| self.adopt(child, tools)) {
+            Ok(process) => {
+                self.journey.on_spawned(tools.now, process.child.id());
+                self.process = Some(process);
+                self.life.on_spawned(tools.now);
+            }
+            Err(fault) => {
+                self.permanent = fault.is_permanent().then(|| fault.clone());
+                self.journey.on_fault(tools.now, Fault::Spawn(fault));
+                self.life.on_spawn_failed(tools.now, tools.random);
+            }
+        }
+    }
+
+    /// Reads its output and waits for its end; a process that cannot be watched is killed.
+    fn adopt(&self, mut child: Child, tools: &Tools<'_>) -> Result<Process, SpawnFault> {
+        let ended = Ended { slot: self.id, generation: self.life.generation() };
+        let pid = reap::pid_of(&child).ok_or_else(|| SpawnFault::Other("its process id is out of range".into()))?;
+        let watched = tools
+            .logs
+            .follow(self.id, child.stdout.take(), child.stderr.take())
+            .and_then(|tail| reap::watch(pid, tools.ended.clone(), ended).map(|()| tail));
+        match watched {
+            Ok(tail) => Ok(Process { child, tail, group_term: self.settings.launch.indirect }),
+            Err(error) => {
+                reap::kill(pid);
+                let _status = child.wait();
+                Err(SpawnFault::Other(format!("no thread to watch it with: {error}")))
+            }
+        }
+    }
+
+    fn report(&mut self, what: Report, load: Load, tools: &Tools<'_>) {
+        if what == Report::Killed && std::mem::replace(&mut self.killed, true) {
+            return; // It is killed again and again; once is said.
+        }
+        if what == Report::NeverListened {
+            let after = self.journey.uptime(tools.now);
+            self.journey.on_fault(tools.now, Fault::NeverListened(after));
+        }
+        if let Some(process) = &self.process {
+            let patience = if self.journey.exit().is_some() { Self::LAST_WORDS } else { Duration::ZERO };
+            self.journey.stderr = process.tail.lines(patience);
+        }
+        // One that was ready and then deaf was no failed start.
+        let what = if what == Report::ExitedEarly && self.journey.has_listened() { Report::Crashed } else { what };
+        let is_repeated = self.is_repeated(what);
+        let facts = Facts {
+            worker: self.id,
+            now: tools.now,
+            journey: &self.journey,
+            state: self.life.state(),
+            delay: self.life.next_deadline().since(tools.now),
+            failures: self.life.failures(),
+            is_repeated,
+            cpu: self.settings.cpu(self.index),
+            in_flight: load.in_flight,
+            tunnels: load.tunnels,
+        };
+        report(what, &facts);
+    }
+
+    /// Whether this is a failed start that looks like the one before; the story need not be told again.
+    fn is_repeated(&mut self, what: Report) -> bool {
+        match what {
+            Report::SpawnFailed | Report::ExitedEarly | Report::NeverListened => {
+                let failure = Some((self.journey.summary(), self.journey.stderr.clone()));
+                std::mem::replace(&mut self.last_failure, failure.clone()) == failure
+            }
+            Report::Ready => {
+                self.last_failure = None;
+                false
+            }
+            Report::Crashed
+            | Report::Stopped
+            | Report::Refused
+            | Report::Draining
+            | Report::DrainCut
+            | Report::Killed => false,
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(pid) = self.process.as_ref().and_then(|process| reap::pid_of(&process.child)) {
+            reap::kill(pid);
+        }
+    }
+}

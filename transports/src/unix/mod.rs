@@ -1,0 +1,13 @@
+//! What the back ends share on Unix: binding, dialling, and the system calls that are made directly because they
+//! cannot block.
+
+mod bind;
+mod dial;
+mod socket;
+mod thread;
+
+pub use bind::Bound;
+pub(crate) use bind::bind;
+pub(crate) use dial::dial;
+pub(crate) use socket::{abort, accept, finish, is_quiet, send};
+pub(crate) use thread::prepare;

@@ -1,0 +1,117 @@
+//! System calls on sockets that complete at once: made directly, whatever drives the waiting.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::mem::MaybeUninit;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::BorrowedFd;
+use std::os::unix::net::UnixStream;
+
+use forebay_core::buf::{Queue, Slice};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
+
+use crate::Endpoint;
+
+/// Socket buffers asked for on connections to workers, in bytes: fewer wake-ups for bulk. The kernel lowers it to
+/// `net.core.wmem_max` and `net.core.rmem_max`.
+const UPSTREAM_BUFFER: usize = 1 << 20;
+
+/// Slices handed to one system call when there are few; the array lives on the stack and is initialised each time.
+const SLICES_FEW: usize = 8;
+
+/// Sends what the socket takes now from the front of `parts`.
+///
+/// # Errors
+/// `WouldBlock` where it takes nothing; anything else means that the connection is dead.
+pub(crate) fn send(socket: BorrowedFd<'_>, parts: &Queue) -> io::Result<usize> {
+    let slices = parts.slices();
+    let sent = if slices.len() <= SLICES_FEW {
+        send_up_to::<SLICES_FEW>(socket, slices)
+    } else {
+        send_up_to::<{ Queue::SLICES_MAX }>(socket, slices)
+    };
+    match sent {
+        Ok(0) => Err(ErrorKind::WriteZero.into()),
+        other => other,
+    }
+}
+
+fn send_up_to<const N: usize>(socket: BorrowedFd<'_>, slices: &[Slice]) -> io::Result<usize> {
+    let mut vector = [IoSlice::new(&[]); N];
+    let mut used = 0;
+    for (entry, slice) in vector.iter_mut().zip(slices) {
+        *entry = IoSlice::new(slice);
+        used += 1;
+    }
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    loop {
+        match SockRef::from(&socket).send_vectored_with_flags(&vector[..used], flags) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// The next client, with its address, if one waits. The new socket is blocking and has `CLOEXEC`.
+///
+/// # Errors
+/// `WouldBlock` where none waits; `NotConnected` once the listener was shut down; else what befell this one client.
+pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(TcpStream, SocketAddr)> {
+    loop {
+        match SockRef::from(&listener).accept() {
+            Ok((socket, remote)) => {
+                let remote = remote.as_socket().ok_or(ErrorKind::ConnectionAborted)?;
+                return Ok((socket.into(), remote));
+            }
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            // EINVAL: it no longer listens.
+            Err(e) if e.kind() == ErrorKind::InvalidInput => {
+                return Err(ErrorKind::NotConnected.into());
+            }
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// One attempt to connect to a worker; it never waits. The new socket is non-blocking.
+///
+/// # Errors
+/// `WouldBlock` where the worker's backlog is full; `NotFound` or `ConnectionRefused` where nobody listens.
+pub(crate) fn connect(endpoint: &Endpoint) -> io::Result<UnixStream> {
+    let address = SockAddr::unix(endpoint.path())?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    // Best effort: the defaults work, only slower.
+    let _ = socket.set_send_buffer_size(UPSTREAM_BUFFER);
+    let _ = socket.set_recv_buffer_size(UPSTREAM_BUFFER);
+    loop {
+        match socket.connect(&address) {
+            Ok(()) => return Ok(socket.into()),
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Whether the connection is open and has nothing to read.
+pub(crate) fn is_quiet(socket: BorrowedFd<'_>) -> bool {
+    let mut byte = [MaybeUninit::uninit()];
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    loop {
+        match SockRef::from(&socket).recv_with_flags(&mut byte, flags) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return e.kind() == ErrorKind::WouldBlock,
+            Ok(_) => return false,
+        }
+    }
+}
+
+/// Breaks both directions, which completes whatever waits on the socket.
+pub(crate) fn abort(socket: BorrowedFd<'_>) {
+    // It fails where the connection is broken already.
+    let _ = SockRef::from(&socket).shutdown(Shutdown::Both);
+}
+
+/// Ends the sending direction.
+pub(crate) fn finish(socket: BorrowedFd<'_>) {
+    // It fails where the connection is broken already.
+    let _ = SockRef::from(&socket).shutdown(Shutdown::Write);
+}

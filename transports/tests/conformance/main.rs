@@ -1,0 +1,98 @@
+//! The contract of `contract.rs`, sentence by sentence, against every back end.
+//!
+//! A test is a generic async function in one of the modules; the macro at the end makes it a test of every back end,
+//! each run on a thread and in a runtime of its own. Stream tests run twice, on a client's and on a worker's
+//! connection, and after each all buffers must be home.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic as tests do")]
+
+mod backends;
+mod engine;
+mod harness;
+mod listen;
+mod streams;
+
+/// Tests of both kinds of connection, then tests that need the engine only.
+macro_rules! tests {
+    (streams: $($name:ident,)*) => {
+        $(#[test]
+        fn $name() {
+            backend::run(|| async {
+                let pool = Pool::new(1 << 20);
+                let (client, ours) = harness::clients::<Backend>().await;
+                streams::$name::<Backend, _, _>(ours, client, pool.clone()).await;
+                harness::all_home::<Backend>(&pool).await;
+                let (ours, worker) = harness::workers::<Backend>().await;
+                streams::$name::<Backend, _, _>(ours, worker, pool.clone()).await;
+                harness::all_home::<Backend>(&pool).await;
+            });
+        })*
+    };
+    ($module:ident: $($name:ident,)*) => {
+        $(#[test]
+        fn $name() {
+            backend::run($module::$name::<Backend>);
+        })*
+    };
+}
+
+/// Makes one module of tests for each back end.
+macro_rules! suite {
+    ($($backend:ident)*) => {
+        $(mod $backend {
+            use forebay_core::buf::Pool;
+
+            use super::backends::$backend as backend;
+            use super::{engine, harness, listen, streams};
+            use backend::Backend;
+
+            tests! { streams:
+                a_read_appends,
+                a_read_completes_with_what_is_there,
+                a_read_waits_for_the_first_byte,
+                a_read_fills_what_room_there_is,
+                the_end_comes_after_all_bytes,
+                finishing_leaves_the_other_direction_open,
+                nothing_is_written_after_finishing,
+                an_abort_completes_a_read_in_flight,
+                an_abort_completes_a_write_in_flight,
+                after_an_abort_operations_complete_at_once,
+                an_abort_ends_the_peers_stream,
+                a_quiet_connection_is_open_and_has_nothing_to_read,
+                short_writes_carry_every_byte_in_order,
+                a_write_takes_from_the_front_and_keeps_the_rest,
+                a_dead_peer_is_an_error,
+                a_peer_that_left_bytes_unread_is_an_error,
+                both_directions_are_independent,
+                a_read_dropped_in_flight_harms_nothing,
+            }
+
+            tests! { listen:
+                accepting_tells_both_addresses,
+                clients_are_not_delayed,
+                closing_completes_an_accept_in_flight,
+                a_closed_listener_refuses_clients,
+                shards_share_one_address,
+                a_closed_shard_leaves_its_clients_to_the_others,
+                an_address_in_use_is_an_error,
+                an_address_is_free_again_after_use,
+                a_thousand_connections,
+            }
+
+            tests! { engine:
+                dialling_nobody_is_not_found,
+                dialling_the_dead_is_refused,
+                a_dial_times_out_at_its_deadline,
+                sleepers_wake_in_order_and_never_early,
+                a_sleep_may_be_dropped,
+                time_does_not_run_backwards,
+                a_panic_ends_one_task_alone,
+                tasks_left_over_are_dropped,
+                what_tasks_left_over_had_in_flight_comes_home,
+                tasks_that_yield_starve_neither_tasks_nor_io,
+            }
+        })*
+    };
+}
+
+suite! { io_uring epoll compio_io_uring sim }
