@@ -101,7 +101,7 @@ pub struct Shutdown {
 impl Shutdown {
     /// Nothing must be left for this long before the drain counts as over: a shard that has not yet seen that the
     /// server drains may be accepting a client whom nobody counted.
-    pub const SETTLE: Duration = Duration::from_millis(50);
+    pub const SETTLE: Duration = Duration::from_millis(250);
 
     /// What a killed process gets to vanish before the server ends without it (uninterruptible sleep, a dead NFS).
     pub const VANISH: Duration = Duration::from_secs(5);

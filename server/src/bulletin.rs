@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
 use crossbeam::utils::CachePadded;
+use forebay_core::drain::Left;
 use forebay_core::id::{Generation, WorkerId};
 use forebay_transports::Endpoint;
 
@@ -302,6 +303,17 @@ impl Bulletin {
     #[must_use]
     pub fn shards(&self) -> usize {
         self.shards.len()
+    }
+
+    /// What clients still want, over all shards and workers.
+    #[must_use]
+    pub fn left(&self) -> Left {
+        let sum = |count: fn(&ShardStats) -> &AtomicU64| self.shards.iter().map(|s| count(s).load(Relaxed)).sum();
+        Left {
+            in_flight: self.slots.iter().map(|slot| u64::from(slot.in_flight.load(SeqCst))).sum(),
+            waiting: sum(|stats| &stats.waiting),
+            connections: sum(|stats| &stats.connections),
+        }
     }
 
     /// How many slots there are.

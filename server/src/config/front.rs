@@ -29,8 +29,8 @@ pub struct FrontConfig {
     pub shards: ShardsConfig,
     /// Bounds of the data plane.
     pub limits: Limits,
-    /// Headers that tell the application about its client.
-    pub forwarding: ForwardingConfig,
+    /// Headers that tell the application about its client; none passes heads on as they are (`--no-forwarded`).
+    pub forwarding: Option<ForwardingConfig>,
     /// Where Prometheus metrics are served; a loopback address, or none.
     pub metrics: Option<SocketAddr>,
     /// The access log, if any.
@@ -78,11 +78,7 @@ pub fn resolve_front(sources: &FrontSources) -> Result<FrontConfig, ConfigErrors
     resolve::related(&draft, &rows, &mut problems);
     let routes = routes(sources, &mut problems);
     ConfigErrors::check(problems)?;
-    let forwarding = if sources.no_forwarded {
-        ForwardingConfig { x_forwarded: false, forwarded: false, request_id: false, ..draft.forwarding }
-    } else {
-        draft.forwarding
-    };
+    let forwarding = (!sources.no_forwarded).then_some(draft.forwarding);
     let cpus = resolve::usable_cpus();
     Ok(FrontConfig {
         routes,

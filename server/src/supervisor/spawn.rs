@@ -124,6 +124,7 @@ pub fn environment(order: &Order<'_>, ours: impl Fn(&str) -> Option<OsString>) -
         set("NODE_ENV", "production".into());
     }
     if let Some(preload) = order.preload {
+        set("FOREBAY_ENDPOINT", order.endpoint.path().into());
         set("NODE_OPTIONS", node_options(lookup("NODE_OPTIONS"), preload));
     }
     if launch.indirect {
