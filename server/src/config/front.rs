@@ -11,6 +11,7 @@ use super::error::{ConfigErrors, Origin, Problem};
 use super::resolve::{self, DEFAULT_ENGINE, Layers, Sources};
 use super::units::{parse_address, parse_port};
 use super::{AccessLogConfig, EngineChoice, ForwardingConfig, LogConfig, ShardsConfig};
+use crate::cpus::vcpus;
 
 /// What stands for the port in `--to`.
 const PORT_MARK: &str = "{port}";
@@ -79,7 +80,7 @@ pub fn resolve_front(sources: &FrontSources) -> Result<FrontConfig, ConfigErrors
     let routes = routes(sources, &mut problems);
     ConfigErrors::check(problems)?;
     let forwarding = (!sources.no_forwarded).then_some(draft.forwarding);
-    let cpus = resolve::usable_cpus();
+    let cpus = vcpus();
     Ok(FrontConfig {
         routes,
         engine: draft.engine.unwrap_or(DEFAULT_ENGINE),

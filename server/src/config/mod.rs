@@ -27,7 +27,7 @@ pub use error::{ConfigErrors, Origin, Problem};
 pub(crate) use file::plain;
 pub use front::{FrontConfig, FrontSources, Route, resolve_front};
 pub use reference::{check_report, reference_markdown};
-pub use resolve::{Resolved, Row, Sources, resolve, usable_cpus};
+pub use resolve::{Resolved, Row, Sources, resolve};
 
 /// Everything `forebay run` needs to know.
 #[derive(Clone, Debug)]

@@ -13,6 +13,7 @@ use super::value::Raw;
 use super::{AccessLogConfig, Config, EngineChoice, ShardsConfig, WorkersConfig};
 use crate::app::node::Node;
 use crate::app::{self, AppRequest};
+use crate::cpus::vcpus;
 
 /// The name a configuration file is looked for by.
 const FILE_NAME: &str = "forebay.toml";
@@ -59,12 +60,6 @@ pub struct Resolved {
     pub node: Node,
 }
 
-/// How many vCPUs this process may use; at least one.
-#[must_use]
-pub fn usable_cpus() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 /// The configuration that `sources` and their file give.
 ///
 /// # Errors
@@ -97,7 +92,7 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, ConfigErrors> {
         node: &node,
         path: path.as_deref(),
     })?;
-    let cpus = usable_cpus();
+    let cpus = vcpus();
     show_effective(&mut rows, cpus, &runtime_dir);
     let config = Config {
         listen: draft.listen,
