@@ -4,12 +4,14 @@
 //! vCPU: it accepts, parses, dispatches and relays, and never spawns, locks or reads a file. The control plane
 //! ([`supervisor`]) is one ordinary thread that starts, watches and replaces workers, and never touches a connection.
 
+pub mod access_log;
 pub mod app;
 pub mod bulletin;
 pub mod cli;
 pub mod config;
 pub mod cpus;
 pub mod logging;
+pub mod metrics;
 pub mod run;
 pub mod shard;
 pub mod supervisor;
