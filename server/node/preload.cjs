@@ -49,8 +49,8 @@ function ownOptions() {
   const names = [__filename];
   // node resolves links; NODE_OPTIONS has the path as it was given.
   const options = process.env.NODE_OPTIONS || '';
-  for (const match of options.matchAll(/--require[ =]"((?:[^"\\]|\\.)*)"/g)) {
-    const name = match[1].replace(/\\(.)/g, '$1');
+  for (const match of options.matchAll(/--require[ =](?:"((?:[^"\\]|\\.)*)"|([^" ]+))/g)) {
+    const name = match[1] === undefined ? match[2] : match[1].replace(/\\(.)/g, '$1');
     try {
       if (require('fs').realpathSync(name) === __filename) names.push(name);
     } catch {

@@ -25,6 +25,19 @@ for (const options of ['--no-warnings', '--no-warnings  --max-old-space-size=300
   });
 }
 
+test('the preload may come last, through a link and without quotes', { skip: process.platform === 'win32' }, async (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'forebay-link-'));
+  t.after(() => fs.rmSync(folder, { recursive: true }));
+  fs.symlinkSync(path.dirname(preload), path.join(folder, 'link'));
+  for (const name of [preload, path.join(folder, 'link', 'preload.cjs')]) {
+    for (const options of ['--no-warnings', '']) {
+      const env = { NODE_OPTIONS: `${options} --require ${name}`.trim() };
+      const app = await start(t, `${HEAD} say('env', env()); console.log('READY');`, { env });
+      assert.deepEqual(said(app, 'env'), [[options || null, null, null]]);
+    }
+  }
+});
+
 test('a path with blanks, quotes and a link in it', { skip: process.platform === 'win32' }, async (t) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'forebay "odd" '));
   t.after(() => fs.rmSync(folder, { recursive: true }));

@@ -1,6 +1,5 @@
 //! The JavaScript inside the binary, and how it gets into a worker.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -25,28 +24,12 @@ pub fn install(runtime_dir: &Path) -> io::Result<PathBuf> {
     write(runtime_dir, PRELOAD_FILE, PRELOAD)
 }
 
-/// The variables that load the preload into a worker and tell it where to listen. `own_options` is the `NODE_OPTIONS`
-/// that the worker would have without; `indirect` is [`Launch::indirect`](crate::config::Launch::indirect).
-#[must_use]
-pub fn preload_env(
-    preload: &Path,
-    endpoint: &Path,
-    indirect: bool,
-    own_options: Option<&OsStr>,
-) -> Vec<(OsString, OsString)> {
-    // NODE_OPTIONS is split at spaces; within double quotes only \ and " have to be escaped.
-    let escaped = preload.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
-    let mut options = OsString::from(format!("--require \"{escaped}\""));
-    if let Some(own) = own_options {
-        options.push(" ");
-        options.push(own);
+/// Removes what [`install`] wrote, so that the folder can go once the endpoints are gone.
+pub fn remove(runtime_dir: &Path) {
+    for name in [PRELOAD_FILE, DEMO_FILE] {
+        // Nothing depends on it: the folder is private, and temporary.
+        let _left = fs::remove_file(runtime_dir.join(name));
     }
-    let mut env: Vec<(OsString, OsString)> =
-        vec![("NODE_OPTIONS".into(), options), ("FOREBAY_ENDPOINT".into(), endpoint.into())];
-    if indirect {
-        env.push(("FOREBAY_INHERIT".into(), "1".into()));
-    }
-    env
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
@@ -80,4 +63,34 @@ fn make_private(folder: &Path) -> io::Result<()> {
 fn make_private(folder: &Path) -> io::Result<()> {
     // The temporary folder is the user's own there, and endpoints are pipes, which are not in it.
     fs::create_dir_all(folder)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_folder_is_private_and_complete() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("run");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for _again in 0..2 {
+            let preload = install(&folder).unwrap();
+            assert_eq!(fs::read_to_string(&preload).unwrap(), PRELOAD);
+            assert_eq!((mode(&folder), mode(&preload), mode(&folder.join(DEMO_FILE))), (0o700, 0o600, 0o600));
+            assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
+        }
+        remove(&folder);
+        fs::remove_dir(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_link_is_not_followed() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("run");
+        std::os::unix::fs::symlink(parent.path(), &folder).unwrap();
+        assert_eq!(install(&folder).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    }
 }
