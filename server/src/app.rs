@@ -152,7 +152,9 @@ impl AppRequest<'_> {
                     .hint("use node 22.18 or newer, build to JavaScript, or load a compiler with app.node_args")
             })?);
         }
-        all.push(script.into());
+        // Without the "." of "./server.js": it is shown, and compared by those who look at argv.
+        let script: PathBuf = script.components().collect();
+        all.push(script.as_os_str().to_owned());
         all.extend(args.iter().chain(&self.settings.args).map(OsString::from));
         Ok(Launch {
             program: self.node.path.clone(),
@@ -160,7 +162,7 @@ impl AppRequest<'_> {
             cwd: cwd.to_owned(),
             env: Vec::new(),
             indirect: false,
-            title: title.unwrap_or_else(|| shown(script, cwd)),
+            title: title.unwrap_or_else(|| shown(&script, cwd)),
         })
     }
 

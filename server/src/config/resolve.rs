@@ -91,6 +91,10 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, ConfigErrors> {
         runtime_dir: &runtime_dir,
         node: &node,
         path: path.as_deref(),
+    })
+    .map_err(|problem| match problem.origin {
+        Origin::Default => Problem { origin: origin(&rows, &problem.key), ..problem },
+        Origin::File { .. } | Origin::Environment(_) | Origin::Flag(_) => problem,
     })?;
     let cpus = vcpus();
     show_effective(&mut rows, cpus, &runtime_dir);

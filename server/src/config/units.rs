@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::Network;
 
 /// Units of memory and their bytes, largest first.
-const BYTE_UNITS: [(&str, u64); 7] = [
+const BYTE_UNITS: [(&str, u64); 9] = [
+    ("TiB", 1 << 40),
+    ("TB", 1_000_000_000_000),
     ("GiB", 1 << 30),
     ("GB", 1_000_000_000),
     ("MiB", 1 << 20),
@@ -42,7 +44,7 @@ fn shown(value: u64, units: &[(&str, u64)]) -> String {
     }
 }
 
-/// Reads bytes: a whole number, or one with B, kB, KiB, MB, MiB, GB or GiB.
+/// Reads bytes: a whole number, or one with B, kB, KiB, MB, MiB, GB, GiB, TB or TiB.
 pub(super) fn parse_bytes(text: &str) -> Option<u64> {
     quantity(text, &BYTE_UNITS, 1)
 }

@@ -1,13 +1,13 @@
 //! Kinds of values: how each is read, what it allows, and where it goes.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Network;
 use super::draft::Draft;
 use super::error::nearest;
-use super::units::{parse_address, parse_bytes, parse_network, parse_time, show_bytes, show_time};
+use super::units::{parse_address, parse_bytes, parse_network, parse_port, parse_time, show_bytes, show_time};
 
 /// A value as it was written, before anybody knows what it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,7 +190,7 @@ impl Kind {
     pub(super) fn read(&self, raw: &Raw, base: &Path, draft: &mut Draft) -> Read {
         match *self {
             Self::Bytes(min, max, put) => {
-                let unit = "a whole number, in bytes or with B, kB, KiB, MB, MiB, GB or GiB";
+                let unit = "a whole number, in bytes or with B, kB, KiB, MB, MiB, GB, GiB, TB or TiB";
                 let value = self.quantity(raw, parse_bytes, min, max, unit)?;
                 put(draft, value);
                 Ok(show_bytes(value))
@@ -296,7 +296,9 @@ impl Kind {
 
     fn read_loopback(&self, raw: &Raw, put: impl FnOnce(SocketAddr)) -> Read {
         let text = raw.number_text().ok_or_else(|| self.unfit(raw))?;
-        let address = parse_address(&text).ok_or_else(|| self.unfit(raw))?;
+        // A port alone is every address elsewhere; here it can only mean this machine.
+        let alone = parse_port(text.trim()).map(|port| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port));
+        let address = alone.or_else(|| parse_address(&text)).ok_or_else(|| self.unfit(raw))?;
         if !address.ip().to_canonical().is_loopback() {
             let what = format!("not a loopback address ({address}), allowed: {}", self.allowed());
             return Err(vec![Fault::hinted(what, format!("write \"127.0.0.1:{}\"", address.port()))]);
