@@ -289,7 +289,7 @@ fn a_crash_shuts_the_door_and_is_followed_by_a_restart() {
     let log = rig.log.text();
     assert!(log.contains("WARN forebay: worker w0 crashed: pid "), "{log}");
     assert!(log.contains(", exit code 3, up "), "{log}");
-    assert!(log.contains(" 1 in flight; next start in "), "{log}");
+    assert!(log.contains(" 1 in flight, next start in "), "{log}");
     until("stderr is printed", || rig.stderr.text().contains("[w0!] going down\n"));
     rig.bulletin.leave(WorkerId(0));
 }
@@ -310,10 +310,10 @@ fn a_worker_that_always_fails_is_told_with_its_last_words_and_backed_off() {
 #[test]
 fn a_worker_that_never_listens_is_killed_and_told() {
     let script = "console.error('waiting for godot'); setInterval(() => {}, 1000);";
-    let rig = Rig::start(script, |config| config.workers.start_timeout = Duration::from_millis(700));
+    let rig = Rig::start(script, |config| config.workers.start_timeout = Duration::from_secs(3));
     rig.until_logged("hint: it ran without listening on $PORT: does it call listen(process.env.PORT)?");
     let log = rig.log.text();
-    assert!(log.contains(" ms without listening on $PORT"), "{log}");
+    assert!(log.contains(" s without listening on $PORT"), "{log}");
     assert!(log.contains("  | waiting for godot"), "{log}");
     rig.until_logged("worker w0 stopped: pid ");
     assert!(rig.log.text().contains("SIGKILL (9)"), "{}", rig.log.text());
@@ -533,12 +533,12 @@ fn paths_may_have_spaces_and_quotes() {
 #[test]
 fn who_does_not_listen_any_more_is_not_ready() {
     let rig = Rig::start(SERVER, |config| config.workers.start_timeout = Duration::from_secs(3));
-    rig.until_open(0);
+    let first = rig.until_open(0);
     rig.ask(0, "/deaf");
-    rig.bulletin.report(Event::Refused(WorkerId(0), Generation(1)));
+    rig.bulletin.report(Event::Refused(WorkerId(0), first));
     until("its door is shut", || rig.door(0) == Door::Shut);
     rig.until_logged("worker w0 not ready: pid ");
-    until("it is replaced", || rig.bulletin.notice(WorkerId(0)).generation == Generation(2));
+    until("it is replaced", || rig.bulletin.notice(WorkerId(0)).generation > first);
     rig.until_open(0);
 }
 
