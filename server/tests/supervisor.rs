@@ -572,6 +572,42 @@ fn what_a_worker_leaves_behind_is_killed() {
     until("the grandchild is gone", || !is_alive(child));
 }
 
+#[test]
+fn an_application_behind_a_shell_ends_in_peace() {
+    let script = format!(
+        "process.on('SIGTERM', () => setTimeout(() => {{
+            require('fs').writeFileSync('clean', process.env.FOREBAY_INHERIT);
+            process.exit(0);
+        }}, 300));{SERVER}"
+    );
+    let mut rig = Rig::start(&script, |config| {
+        config.launch.program = "sh".into();
+        config.launch.args = vec!["-c".into(), "node server.js; true".into()];
+        config.launch.indirect = true;
+    });
+    rig.until_open(0);
+    let pid = rig.pid(0);
+    assert_eq!(rig.stop(), Outcome::Stopped);
+    assert_eq!(std::fs::read_to_string(rig.folder.join("clean")).unwrap(), "1");
+    assert!(!is_alive(pid));
+}
+
+#[test]
+fn an_application_behind_a_shell_is_killed_when_it_does_not_end() {
+    let script = format!("process.on('SIGTERM', () => {{}});{SERVER}");
+    let mut rig = Rig::start(&script, |config| {
+        config.launch.program = "sh".into();
+        config.launch.args = vec!["-c".into(), "node server.js; true".into()];
+        config.launch.indirect = true;
+        config.workers.stop_timeout = Duration::from_millis(300);
+    });
+    rig.until_open(0);
+    let pid = rig.pid(0);
+    assert_eq!(rig.stop(), Outcome::Stopped);
+    until("the application is gone", || !is_alive(pid));
+    assert!(rig.log.text().contains("worker w0 killed: pid "), "{}", rig.log.text());
+}
+
 /// Not a test: what the next one runs as process 1 of a namespace.
 #[test]
 fn helper_runs_as_process_1() {
