@@ -160,6 +160,19 @@ fn a_write_that_waits_allocates_nothing() {
 }
 
 #[test]
+fn sleeping_allocates_nothing() {
+    run("io_uring", || async {
+        let nap = || Monoio::sleep_until(Monoio::now() + std::time::Duration::from_micros(100));
+        nap().await;
+        let before = ALLOCATIONS.get();
+        for _ in 0..20 {
+            nap().await;
+        }
+        assert_eq!(ALLOCATIONS.get() - before, 0);
+    });
+}
+
+#[test]
 fn a_parked_connection_costs_little() {
     run("io_uring", || async {
         const CONNECTIONS: i64 = 400;
