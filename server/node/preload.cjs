@@ -69,7 +69,7 @@ function takeOver(endpoint, inherit) {
   const prototype = http.Server.prototype;
   const listen = prototype.listen;
 
-  /** The server that has the endpoint: {server, asked, byPath, args}; asked is the port number the application named. */
+  /** The server that has the endpoint, with what it asked for, and whether its 'listening' was emitted. */
   let taken = null;
   /** Whether some server ever had it, so that the environment is clean. */
   let everTaken = false;
@@ -99,7 +99,9 @@ function takeOver(endpoint, inherit) {
 
   /** Lets `server` listen on the endpoint in place of what it asked for. */
   function take(server, request, args) {
-    taken = { server, asked: request.port, byPath: request.byPath, args };
+    const place = { server, asked: request.port, byPath: request.byPath, args, announced: false };
+    taken = place;
+    server.once('listening', () => (place.announced = true));
     if (!everTaken) {
       everTaken = true;
       if (inherit) forget();
@@ -117,7 +119,7 @@ function takeOver(endpoint, inherit) {
   }
 
   /** A later server wants the endpoint by name: the one that was there first goes to the port it had asked for. */
-  function giveBack({ server, args }) {
+  function giveBack({ server, args, announced }) {
     taken = null;
     delete server.address;
     const handle = server._handle;
@@ -125,7 +127,15 @@ function takeOver(endpoint, inherit) {
     // Not server.close(): the application would see a 'close' that it did not ask for.
     server._handle = null;
     handle.close();
-    // 'listening' was announced, once is enough; an error is news.
+    say(`another server listens on PORT: ${understand(args, endpoint).shown} really listens there`);
+    const again = () => reallyListen(server, withoutCallback(args));
+    // A 'listening' on its way is dropped by node, as there is no handle any more: listen after that.
+    if (!announced) process.nextTick(again);
+    else unannounced(server, again);
+  }
+
+  /** Listens again, but without a second 'listening'; an error is news. */
+  function unannounced(server, again) {
     const own = Object.getOwnPropertyDescriptor(server, 'emit');
     const emit = server.emit;
     server.emit = function (name, ...rest) {
@@ -135,8 +145,7 @@ function takeOver(endpoint, inherit) {
       }
       return name === 'listening' || emit.call(this, name, ...rest);
     };
-    say(`another server listens on PORT: ${understand(args, endpoint).shown} really listens there`);
-    reallyListen(server, withoutCallback(args));
+    again();
   }
 
   /** The same port on another address, as for both addresses of `localhost`: listens where nobody will ask. */
@@ -159,7 +168,7 @@ function takeOver(endpoint, inherit) {
   function serveToo(server) {
     if (taken !== null || !server.listening || (inherit && exists(endpoint))) return;
     const door = require('net').createServer({ allowHalfOpen: true }, (socket) => server.emit('connection', socket));
-    taken = { server, asked: 0, byPath: false, args: [0] };
+    taken = { server, asked: 0, byPath: true, args: [0], announced: true };
     if (inherit) forget();
     server.once('close', () => door.close());
     door.on('error', (error) => say(`the endpoint cannot be opened: ${error.message}`));
@@ -217,9 +226,10 @@ function understand(args, endpoint) {
     if (first._handle || first.handle || typeof first.fd === 'number' || isHandle(first)) return null;
     const { port, path, host, signal } = first;
     const common = { host, backlog: first.backlog || backlog, signal, callback };
-    if (path !== undefined && port === undefined && !('port' in first)) {
+    if (path !== undefined && !('port' in first)) {
       return path === endpoint ? { ...common, byPath: true, port: NaN, shown: 'listen({path})' } : null;
     }
+    if (!('port' in first)) return null;
     return port === endpoint || isPort(port) ? withPort(common, port, `listen({port: ${port}})`) : null;
   }
   if (first === endpoint) return { byPath: true, port: NaN, backlog, callback, shown: 'listen(path)' };
