@@ -11,6 +11,7 @@
 //!   [`Engine::yield_now`], and not for ever: tasks and IO go on meanwhile, but timers may wait until nothing is
 //!   runnable.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -33,8 +34,9 @@ pub trait Conn: 'static {
     /// Appends what arrives to `chunk`, which has room for at least one byte.
     ///
     /// Completes with 1 or more bytes as soon as any are there, without waiting for more; with `Ok(0)` when the peer
-    /// has ended its direction, or after [`abort`](Conn::abort); with an error when the connection broke. The chunk
-    /// keeps what it held before.
+    /// has ended its direction, or after [`abort`](Conn::abort); with an error when the connection broke:
+    /// `ConnectionReset` where the peer closed it without reading all that we had sent. The chunk keeps what it held
+    /// before.
     fn read(&self, chunk: Chunk) -> impl Future<Output = Completion>;
 
     /// Writes from the front of `parts`, which is not empty, and returns the queue without what was accepted.
@@ -48,7 +50,8 @@ pub trait Conn: 'static {
     /// Where [`Engine::HALF_CLOSE`] is false (Windows named pipes) this does nothing.
     fn finish(&self);
 
-    /// Breaks both directions: operations in flight complete promptly (`Ok(0)` or an error), later ones at once.
+    /// Breaks both directions: operations in flight complete promptly (`Ok(0)` or an error), later ones at once. Bytes
+    /// that had arrived before may still be read.
     /// Dropping the connection afterwards closes it.
     fn abort(&self);
 
@@ -98,6 +101,18 @@ pub struct BindError {
     pub address: SocketAddr,
     /// What the system said.
     pub source: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: {}", self.address, self.source)
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
 }
 
 /// A runtime for one pinned thread, with its sockets, clock and tasks.

@@ -22,3 +22,5 @@ pub mod sim;
 
 pub use addr::Endpoint;
 pub use contract::{BindError, Completion, Conn, Engine, EngineOptions, Listener, Peer, Written};
+#[cfg(target_os = "linux")]
+pub use unix::allow_huge_pages;

@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::marker::PhantomPinned;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
@@ -22,7 +23,9 @@ const SETTLE: Duration = Duration::from_millis(2);
 const NOWHERE: usize = usize::MAX;
 
 thread_local! {
-    static TASKS: RefCell<Places> = const { RefCell::new(Places { tasks: Vec::new(), free: Vec::new() }) };
+    /// Never dropped: what a program that panicked leaves behind would look for this while it goes.
+    static TASKS: RefCell<ManuallyDrop<Places>> =
+        const { RefCell::new(ManuallyDrop::new(Places { tasks: Vec::new(), free: Vec::new() })) };
     /// Set while the engine ends: tasks that were never polled are dropped rather than started.
     static ENDING: Cell<bool> = const { Cell::new(false) };
 }

@@ -136,7 +136,10 @@ impl World {
     fn heal(&mut self, bound: Duration) {
         let began = self.now;
         self.step(Op::Want(Want::Run));
+        let mut steps = 0;
         while self.life.state() != State::Ready {
+            steps += 1;
+            assert!(steps < 100, "no way out of {:?}", self.life.state());
             assert!(self.now.since(began) <= bound, "{:?} after {:?}", self.life.state(), self.now.since(began));
             match self.life.state() {
                 State::Starting if self.exists => {

@@ -152,7 +152,8 @@ async fn requests<E: Engine>(
             Err(NoRequest::Reject(reject)) => {
                 ShardStats::add(&shard.stats().rejected, 1);
                 shard.observe(reject.status, E::now());
-                return shard.answer(&client.conn, &client.timer, reject.into(), Then::CLOSE).await;
+                // Boxed: an idle connection should not carry the room for a refusal.
+                return Box::pin(shard.answer(&client.conn, &client.timer, reject.into(), Then::CLOSE)).await;
             }
         };
         let run = shard.arena.place(exchange(shard, client, reads.as_mut(), head, carry.take()));

@@ -154,6 +154,7 @@ impl Supervisor {
         let cpus: Arc<[usize]> = usable_cpus().into();
         let settings = Arc::new(Settings::new(&config, options.preload.clone(), cpus.clone()));
         let half = slots.end.saturating_sub(slots.start) / 2;
+        debug_assert!(config.workers.count <= usize::from(half), "the table is too small for the workers");
         let slot = |id: u16| Slot::new(WorkerId(id), (id - slots.start) % half.max(1), settings.clone(), &bulletin);
         let slots = slots.clone().map(slot).collect();
         Ok(Self {

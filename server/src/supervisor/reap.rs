@@ -51,6 +51,23 @@ pub fn collect(child: &mut Child) -> Option<Exit> {
     }
 }
 
+/// Whether somebody but the leader still lives in its group. Reads all of `/proc`; the leader's status must not be taken
+/// yet, so that the group cannot be another's.
+pub fn has_company(leader: Pid) -> bool {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return false };
+    let is_number = |name: &str| name.bytes().all(|b| b.is_ascii_digit());
+    entries.flatten().any(|entry| {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().filter(|name| is_number(name)) else { return false };
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // "PID (NAME) STATE PARENT GROUP …": the name may hold anything.
+        let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        let (state, group) = (fields.next(), fields.nth(1));
+        let leader = leader.as_raw_nonzero().to_string();
+        group == Some(&leader) && pid != leader && !matches!(state, Some("Z" | "X"))
+    })
+}
+
 /// Asks the process to end; the whole group where the leader is a shell that would not pass it on.
 pub fn terminate(pid: Pid, group: bool) {
     let _gone = if group { kill_process_group(pid, Signal::TERM) } else { kill_process(pid, Signal::TERM) };

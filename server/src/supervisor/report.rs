@@ -36,7 +36,7 @@ pub struct Facts<'a> {
 impl Facts<'_> {
     fn next(&self) -> String {
         match self.state {
-            State::Backoff => format!("; next start in {}", Span(self.delay)),
+            State::Backoff => format!(", next start in {}", Span(self.delay)),
             State::Down | State::Starting | State::Ready | State::Draining | State::Stopping | State::Failed => {
                 String::new()
             }
@@ -52,11 +52,8 @@ impl Facts<'_> {
     }
 
     fn attempt(&self) -> String {
-        match (self.state, self.failures) {
-            (State::Backoff, n) if n > 1 => format!(", failure {n} in a row, next start in {}", Span(self.delay)),
-            (State::Backoff, _) => format!(", next start in {}", Span(self.delay)),
-            _ => String::new(),
-        }
+        let in_a_row = if self.failures > 1 { format!(", failure {} in a row", self.failures) } else { String::new() };
+        format!("{in_a_row}{}", self.next())
     }
 }
 

@@ -10,6 +10,7 @@ use forebay_core::id::WorkerId;
 use forebay_core::time::Timestamp;
 use forebay_core::worker::{Action, Door, Fault, Journey, Lifecycle, Policy, Report, SpawnFault, State, Want};
 use forebay_transports::Endpoint;
+use rustix::process::Pid;
 
 use super::logs::{Logs, Tail};
 use super::report::{Facts, Throttle, report};
@@ -32,7 +33,11 @@ pub(super) struct Tools<'a> {
 struct Process {
     child: Child,
     tail: Tail,
-    group_term: bool,
+    /// Its leader is a shell or npm, which may be gone long before the application has ended in peace.
+    is_indirect: bool,
+    kill_sent: bool,
+    /// When to look again whether the leader's group has ended.
+    lingers_until: Option<Timestamp>,
 }
 
 /// One slot.
@@ -57,6 +62,8 @@ pub(super) struct Slot {
 impl Slot {
     /// What is waited for the last words of a process that ended.
     const LAST_WORDS: Duration = Duration::from_millis(100);
+    /// Between two looks at a group whose leader is gone.
+    const LINGER: Duration = Duration::from_millis(20);
 
     pub(super) fn new(id: WorkerId, index: u16, settings: Arc<Settings>, bulletin: &Bulletin) -> Self {
         let life = Lifecycle::new(settings.policy());
@@ -94,7 +101,9 @@ impl Slot {
 
     /// When the slot has something to do.
     pub(super) fn next(&self) -> Timestamp {
-        self.probe.as_ref().map_or(Timestamp::NEVER, Probe::next).min(self.life.next_deadline())
+        let probe = self.probe.as_ref().map(Probe::next);
+        let lingers = self.process.as_ref().and_then(|process| process.lingers_until);
+        [probe, lingers].into_iter().flatten().fold(self.life.next_deadline(), Timestamp::min)
     }
 
     /// Whether this is the id of its process.
@@ -113,11 +122,21 @@ impl Slot {
         self.life.on_load(tools.now, self.load(tools));
         self.life.on_tick(tools.now);
         self.act(tools);
+        let lingers = self.process.as_ref().and_then(|process| process.lingers_until);
+        if lingers.is_some_and(|until| tools.now >= until) {
+            self.on_ended(tools);
+        }
     }
 
     /// Its process ended, somebody says.
     pub(super) fn on_ended(&mut self, tools: &Tools<'_>) {
+        let is_stopping = self.life.state() == State::Stopping;
         let Some(process) = &mut self.process else { return };
+        let is_asked = is_stopping && process.is_indirect && !process.kill_sent;
+        if is_asked && reap::pid_of(&process.child).is_some_and(reap::has_company) {
+            process.lingers_until = Some(tools.now + Self::LINGER);
+            return;
+        }
         let Some(exit) = reap::collect(&mut process.child) else { return };
         self.probe = None;
         self.journey.on_ended(tools.now, exit);
@@ -149,19 +168,25 @@ impl Slot {
                 Action::Publish(door) => self.publish(door, tools.bulletin),
                 Action::SendTerm => {
                     self.probe = None;
-                    if let Some((process, pid)) = self.process.as_ref().and_then(|p| Some((p, reap::pid_of(&p.child)?)))
-                    {
-                        reap::terminate(pid, process.group_term);
-                    }
+                    self.signal(|pid, process| reap::terminate(pid, process.is_indirect));
                 }
                 Action::SendKill => {
                     self.probe = None;
-                    if let Some(pid) = self.process.as_ref().and_then(|process| reap::pid_of(&process.child)) {
+                    self.signal(|pid, process| {
+                        process.kill_sent = true;
                         reap::kill(pid);
-                    }
+                    });
                 }
                 Action::Report(what) => self.report(what, load, tools),
             }
+        }
+    }
+
+    fn signal(&mut self, send: impl FnOnce(Pid, &mut Process)) {
+        if let Some(process) = &mut self.process
+            && let Some(pid) = reap::pid_of(&process.child)
+        {
+            send(pid, process);
         }
     }
 
@@ -214,7 +239,10 @@ impl Slot {
             .follow(self.id, child.stdout.take(), child.stderr.take())
             .and_then(|tail| reap::watch(pid, tools.ended.clone(), ended).map(|()| tail));
         match watched {
-            Ok(tail) => Ok(Process { child, tail, group_term: self.settings.launch.indirect }),
+            Ok(tail) => {
+                let is_indirect = self.settings.launch.indirect;
+                Ok(Process { child, tail, is_indirect, kill_sent: false, lingers_until: None })
+            }
             Err(error) => {
                 reap::kill(pid);
                 let _status = child.wait();
@@ -276,8 +304,6 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if let Some(pid) = self.process.as_ref().and_then(|process| reap::pid_of(&process.child)) {
-            reap::kill(pid);
-        }
+        self.signal(|pid, _| reap::kill(pid));
     }
 }

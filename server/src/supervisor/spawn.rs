@@ -90,6 +90,9 @@ pub fn spawn(order: &Order<'_>) -> Result<Child, SpawnFault> {
         if batch {
             batch_scheduling();
         }
+        // Ours is off because we hold many small things; a worker's heap is another matter.
+        #[cfg(target_os = "linux")]
+        forebay_transports::allow_huge_pages(true);
         close_on_exec();
         Ok(())
     };

@@ -13,7 +13,7 @@ use super::Random;
 /// The program itself; spawned tasks count from one.
 pub(super) const MAIN: u64 = 0;
 
-type Task = Pin<Box<dyn Future<Output = ()>>>;
+type Task = (Pin<Box<dyn Future<Output = ()>>>, Waker);
 
 /// Tasks that were woken since the executor last looked. Wakers must be `Send`, hence the lock; it is never contended.
 type Woken = Arc<Mutex<Vec<u64>>>;
@@ -47,8 +47,9 @@ impl Executor {
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
         let id = self.spawned.get() + 1;
         self.spawned.set(id);
-        self.tasks.borrow_mut().insert(id, Box::pin(task));
-        self.waker(id).wake();
+        let waker = self.waker(id);
+        waker.wake_by_ref();
+        self.tasks.borrow_mut().insert(id, (Box::pin(task), waker));
     }
 
     /// Tasks that ended by a panic.
@@ -72,17 +73,16 @@ impl Executor {
 
     /// Polls a spawned task; one that has ended is ignored.
     pub(super) fn poll(&self, id: u64) {
-        let Some(mut task) = self.tasks.borrow_mut().remove(&id) else { return };
-        let waker = self.waker(id);
+        let Some((mut future, waker)) = self.tasks.borrow_mut().remove(&id) else { return };
         let mut cx = Context::from_waker(&waker);
-        match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(&mut cx))) {
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx))) {
             Ok(Poll::Pending) => {
-                self.tasks.borrow_mut().insert(id, task);
+                self.tasks.borrow_mut().insert(id, (future, waker));
             }
-            Ok(Poll::Ready(())) => self.end(task),
+            Ok(Poll::Ready(())) => self.end((future, waker)),
             Err(_) => {
                 self.note_panic();
-                self.end(task);
+                self.end((future, waker));
             }
         }
     }

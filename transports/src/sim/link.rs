@@ -80,10 +80,11 @@ impl Link {
             return Poll::Pending;
         }
         let count = some_of(&world, me.inbox.len().min(chunk.spare()));
-        for byte in me.inbox.drain(..count) {
-            let put = chunk.put(&[byte]);
-            debug_assert!(put.is_ok(), "no more is taken than fits");
-        }
+        let (front, back) = me.inbox.as_slices();
+        let split = count.min(front.len());
+        let put = chunk.put(&front[..split]).and_then(|()| chunk.put(&back[..count - split]));
+        debug_assert!(put.is_ok(), "no more is taken than fits");
+        me.inbox.drain(..count);
         sides[other(side)].writer.take().into_iter().for_each(Waker::wake);
         Poll::Ready(Ok(count))
     }
@@ -111,7 +112,10 @@ impl Link {
         }
         drop(sides);
         let count = some_of(&world, parts.len().min(room));
-        let bytes = parts.slices().iter().flat_map(|slice| slice.iter().copied()).take(count).collect();
+        let mut bytes = Vec::with_capacity(count);
+        for slice in parts.slices() {
+            bytes.extend_from_slice(&slice[..slice.len().min(count - bytes.len())]);
+        }
         self.send(&world, other(side), Arrival::Bytes(bytes));
         Poll::Ready(Ok(count))
     }

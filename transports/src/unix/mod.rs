@@ -3,11 +3,15 @@
 
 mod bind;
 mod dial;
+#[cfg(target_os = "linux")]
+mod memory;
 mod socket;
 mod thread;
 
 pub use bind::Bound;
 pub(crate) use bind::bind;
 pub(crate) use dial::dial;
+#[cfg(target_os = "linux")]
+pub use memory::allow_huge_pages;
 pub(crate) use socket::{abort, accept, finish, is_quiet, send};
 pub(crate) use thread::prepare;
