@@ -1,5 +1,7 @@
 //! From what the operator names to the command of a worker.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! What a wrong configuration is answered with: every message, all problems in one go.
 
+#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
