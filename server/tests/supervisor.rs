@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::Sender;
 use forebay::bulletin::{Bulletin, Door, Event, Phase};
-use forebay::config::{Config, EngineChoice, ForwardingConfig, Launch, ShardsConfig, TransportChoice, WorkersConfig};
+use forebay::config::{
+    Config, EngineChoice, ForwardingConfig, Launch, LogConfig, LogFormat, ShardsConfig, TransportChoice, WorkersConfig,
+};
 use forebay::supervisor::logs::Output;
 use forebay::supervisor::{Command, Options, Outcome, Supervisor, signals};
 use forebay_core::id::{Generation, WorkerId};
@@ -102,6 +104,7 @@ fn config(dir: &Path) -> Config {
         forwarding: ForwardingConfig { x_forwarded: true, forwarded: true, request_id: true, trusted: Vec::new() },
         metrics: None,
         access_log: None,
+        log: LogConfig { levels: "info".into(), format: LogFormat::Text },
     }
 }
 
