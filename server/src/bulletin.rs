@@ -65,6 +65,8 @@ struct Slot {
     in_flight: AtomicU32,
     tunnels: AtomicU32,
     requests: AtomicU64,
+    restarts: AtomicU64,
+    failures: AtomicU64,
 }
 
 /// What the server as a whole is doing.
@@ -259,6 +261,28 @@ impl Bulletin {
     #[must_use]
     pub fn requests(&self, worker: WorkerId) -> u64 {
         self.slot(worker).requests.load(Relaxed)
+    }
+
+    /// A slot's process ended unasked after it had been ready, and is started again. Supervisor only.
+    pub fn count_restart(&self, worker: WorkerId) {
+        self.slot(worker).restarts.fetch_add(1, Relaxed);
+    }
+
+    /// A slot's process could not be started, or ended before it was ready. Supervisor only.
+    pub fn count_failure(&self, worker: WorkerId) {
+        self.slot(worker).failures.fetch_add(1, Relaxed);
+    }
+
+    /// How often a slot's processes were ready and ended unasked.
+    #[must_use]
+    pub fn restarts(&self, worker: WorkerId) -> u64 {
+        self.slot(worker).restarts.load(Relaxed)
+    }
+
+    /// How often a slot's processes did not become ready.
+    #[must_use]
+    pub fn failures(&self, worker: WorkerId) -> u64 {
+        self.slot(worker).failures.load(Relaxed)
     }
 
     /// Counts one request into an open slot with fewer than `in_flight_max` in flight; none if it is not open or full.

@@ -9,8 +9,6 @@ mod text;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,41 +20,20 @@ const EXCHANGE_MAX: Duration = Duration::from_secs(5);
 /// Bytes of a scraper's request head. 8 KiB is many times what any sends.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 
-/// What the supervisor counts about the processes of one worker. Plain counters: it is the only writer.
-#[derive(Debug, Default)]
-pub struct WorkerStats {
-    /// Processes that were started after the first one, for whatever reason.
-    pub restarts: AtomicU64,
-    /// Processes that ended, or had to be killed, without having been asked to.
-    pub failures: AtomicU64,
-}
-
-impl WorkerStats {
-    /// One for each of `count` workers.
-    #[must_use]
-    pub fn table(count: usize) -> Arc<[Self]> {
-        (0..count).map(|_| Self::default()).collect()
-    }
-
-    /// Counts one.
-    pub fn bump(counter: &AtomicU64) {
-        counter.fetch_add(1, Relaxed);
-    }
-}
-
 /// Everything that is told to a scraper.
 #[derive(Clone)]
 pub struct Metrics {
     bulletin: Arc<Bulletin>,
-    workers: Arc<[WorkerStats]>,
+    /// How many workers the slots are; at a reload two slots are one worker for a while.
+    workers: usize,
     started: Instant,
 }
 
 impl Metrics {
-    /// Metrics of what `bulletin` counts. Slot s is worker `s % workers.len()`: at a reload, two slots are one worker for
-    /// a while, and their numbers add up. `workers` is empty for a front alone, where each slot is one.
+    /// Metrics of what `bulletin` counts. Slot s is worker `s % workers`: at a reload, two slots are one worker for a
+    /// while, and their numbers add up.
     #[must_use]
-    pub fn new(bulletin: Arc<Bulletin>, workers: Arc<[WorkerStats]>) -> Self {
+    pub fn new(bulletin: Arc<Bulletin>, workers: usize) -> Self {
         Self { bulletin, workers, started: Instant::now() }
     }
 
@@ -164,9 +141,8 @@ mod tests {
         bulletin.stats(1).observe(200, Duration::from_millis(3));
         bulletin.stats(1).observe(503, Duration::from_secs(100));
         ShardStats::add(&bulletin.stats(1).shed[0], 1);
-        let workers = WorkerStats::table(2);
-        WorkerStats::bump(&workers[1].restarts);
-        Metrics::new(bulletin, workers)
+        bulletin.count_restart(WorkerId(3));
+        Metrics::new(bulletin, 2)
     }
 
     #[test]

@@ -24,10 +24,12 @@ use forebay_transports::{Endpoint, Engine, EngineOptions};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{error, info, warn};
 
+use crate::access_log::{AccessLog, AccessLogHandle};
 use crate::app::assets;
 use crate::bulletin::{Bulletin, Door, Endpoints, Notice, Phase};
-use crate::config::{Config, ConfigErrors, EngineChoice, ForwardingConfig, FrontConfig, ShardsConfig};
+use crate::config::{AccessLogConfig, Config, ConfigErrors, EngineChoice, ForwardingConfig, FrontConfig, ShardsConfig};
 use crate::cpus::usable_cpus;
+use crate::metrics::Metrics;
 use crate::shard::{self, Setup};
 use crate::supervisor::logs::Output;
 use crate::supervisor::runtime_dir::StartError;
@@ -92,8 +94,14 @@ where
     let bulletin = Arc::new(Bulletin::new(one_route(2 * half), config.shards.count, endpoints));
     let listen = bind::<E>(config.listen.iter().map(|&address| (0, address)), config.shards.count)?;
     let addresses: Vec<SocketAddr> = listen.iter().map(|(_, bound)| E::local_addr(&bound[0])).collect();
+    let (log, writer) = start_log(config.access_log.as_ref())?;
+    let reopened = log.clone();
     let options = Options {
-        reload: Box::new(move || reload().map_err(|errors| errors.to_string())),
+        reload: Box::new(move || {
+            // Whoever rotated the file sends the same signal.
+            reopened.iter().for_each(AccessLogHandle::reopen);
+            reload().map_err(|errors| errors.to_string())
+        }),
         preload: config.workers.preload.then(|| config.workers.runtime_dir.join(assets::PRELOAD_FILE)),
         output: Output::standard(),
     };
@@ -102,6 +110,7 @@ where
         what: format!("workers.runtime_dir: cannot write to {} ({error})", config.workers.runtime_dir.display()),
         hint: "name a folder that this user can write to".into(),
     })?;
+    start_metrics(config.metrics, &bulletin, config.workers.count)?;
     signals::install(supervisor.commands()).map_err(no_thread)?;
     let plan = Plan {
         bulletin: Arc::clone(&bulletin),
@@ -109,22 +118,27 @@ where
         forwarding: Some(&config.forwarding),
         shards: &config.shards,
         external: false,
+        log,
     };
     let (driver, threads) = plan.start::<E>(listen, &supervisor.commands())?;
     info!(target: "forebay", "{}", banner::<E>(&config, &addresses, driver));
-    let outcome = supervisor.run();
-    Ok(join(threads, outcome))
+    let outcome = join(threads, supervisor.run());
+    drop(writer);
+    Ok(outcome)
 }
 
 fn front_on<E: Engine>(config: FrontConfig) -> Result<Outcome, StartError> {
     let paths: Vec<PathBuf> = config.routes.iter().map(|route| route.endpoint.clone()).collect();
-    let count = u16::try_from(paths.len()).unwrap_or(u16::MAX);
+    let paths_len = paths.len();
+    let count = u16::try_from(paths_len).unwrap_or(u16::MAX);
     let routes = (0..count).map(|i| i..i + 1).collect();
     let endpoints: Endpoints = Box::new(move |worker, _| Endpoint::new(&paths[usize::from(worker.0)]));
     let bulletin = Arc::new(Bulletin::new(routes, config.shards.count, endpoints));
     for slot in 0..count {
         bulletin.publish(WorkerId(slot), Notice { generation: Generation(1), home: 0, door: Door::Open });
     }
+    let (log, writer) = start_log(config.access_log.as_ref())?;
+    start_metrics(config.metrics, &bulletin, paths_len)?;
     let addresses = config.routes.iter().zip(0..).flat_map(|(route, i)| route.listen.iter().map(move |&a| (i, a)));
     let listen = bind::<E>(addresses, config.shards.count)?;
     let (commands, told) = bounded(16);
@@ -135,16 +149,19 @@ fn front_on<E: Engine>(config: FrontConfig) -> Result<Outcome, StartError> {
         forwarding: config.forwarding.as_ref(),
         shards: &config.shards,
         external: true,
+        log: log.clone(),
     };
     let (driver, threads) = plan.start::<E>(listen, &commands)?;
     info!(target: "forebay", "front for {count} endpoint(s), engine {} ({driver})", E::NAME);
-    let outcome = wait_and_drain(&bulletin, &told);
+    let outcome = wait_and_drain(&bulletin, &told, log.as_ref());
     bulletin.set_phase(Phase::Stopping);
-    Ok(join(threads, outcome))
+    let outcome = join(threads, outcome);
+    drop(writer);
+    Ok(outcome)
 }
 
 /// Serves until told to stop, then until no client wants anything any more.
-fn wait_and_drain(bulletin: &Bulletin, told: &Receiver<Command>) -> Outcome {
+fn wait_and_drain(bulletin: &Bulletin, told: &Receiver<Command>, log: Option<&AccessLogHandle>) -> Outcome {
     let origin = Instant::now();
     let now = || Timestamp::ZERO + origin.elapsed();
     let mut shutdown: Option<Shutdown> = None;
@@ -164,7 +181,10 @@ fn wait_and_drain(bulletin: &Bulletin, told: &Receiver<Command>) -> Outcome {
                 shutdown = Some(Shutdown::new(now(), FRONT_DRAIN, Duration::ZERO));
             }
             (Some(Command::Stop), Some(shutdown)) => shutdown.on_asked_again(),
-            (Some(Command::Reload), _) => warn!(target: "forebay", "nothing to reload: the workers are not ours"),
+            (Some(Command::Reload), _) => {
+                log.into_iter().for_each(AccessLogHandle::reopen);
+                warn!(target: "forebay", "no workers to reload: they are not ours; the access log is opened again");
+            }
             (None, _) => {}
         }
     }
@@ -203,6 +223,32 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> StartError {
     StartError { what: format!("server.listen: cannot listen on {address} ({error})"), hint }
 }
 
+/// The access log's queue and writer, if one is wanted.
+fn start_log(config: Option<&AccessLogConfig>) -> Result<(Option<AccessLogHandle>, Option<AccessLog>), StartError> {
+    let Some(config) = config else { return Ok((None, None)) };
+    match AccessLog::start(config) {
+        Ok((handle, writer)) => Ok((Some(handle), Some(writer))),
+        Err(error) => Err(StartError {
+            what: format!("access_log.path: cannot be opened ({error})"),
+            hint: "its folder must exist and be writable for this user".into(),
+        }),
+    }
+}
+
+fn start_metrics(address: Option<SocketAddr>, bulletin: &Arc<Bulletin>, workers: usize) -> Result<(), StartError> {
+    let Some(address) = address else { return Ok(()) };
+    match Metrics::new(Arc::clone(bulletin), workers).serve(address) {
+        Ok(bound) => {
+            info!(target: "forebay", "metrics on http://{bound}/metrics");
+            Ok(())
+        }
+        Err(error) => Err(StartError {
+            what: format!("server.metrics: cannot listen on {address} ({error})"),
+            hint: "name another loopback address".into(),
+        }),
+    }
+}
+
 fn no_thread(error: io::Error) -> StartError {
     StartError {
         what: format!("cannot start a thread ({error})"),
@@ -226,6 +272,7 @@ struct Plan<'a> {
     forwarding: Option<&'a ForwardingConfig>,
     shards: &'a ShardsConfig,
     external: bool,
+    log: Option<AccessLogHandle>,
 }
 
 type Threads = Vec<JoinHandle<()>>;
@@ -254,6 +301,7 @@ impl Plan<'_> {
                 listen: listen.iter_mut().filter_map(|(route, bound)| Some((*route, bound.next()?))).collect(),
                 options: EngineOptions { cpu, batch: self.shards.batch },
                 boot,
+                log: self.log.clone(),
             };
             let (started, stop, bulletin) = (started.clone(), stop.clone(), Arc::clone(&self.bulletin));
             let work = move || {

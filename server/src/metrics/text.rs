@@ -41,18 +41,14 @@ impl Metrics {
     /// The value of each worker, its slots added up.
     fn by_worker(&self, of: impl Fn(WorkerId) -> u64) -> Vec<(String, u64)> {
         let slots = self.bulletin.slots();
-        let workers = if self.workers.is_empty() { usize::from(slots) } else { self.workers.len() };
+        let workers = self.workers.max(1);
         let mut sums = vec![0; workers];
         for slot in 0..slots {
-            if let Some(sum) = sums.get_mut(usize::from(slot) % workers.max(1)) {
+            if let Some(sum) = sums.get_mut(usize::from(slot) % workers) {
                 *sum += of(WorkerId(slot));
             }
         }
         sums.into_iter().enumerate().map(|(worker, sum)| (worker.to_string(), sum)).collect()
-    }
-
-    fn restarts(&self, of: impl Fn(&super::WorkerStats) -> &AtomicU64) -> Vec<(String, u64)> {
-        self.workers.iter().enumerate().map(|(worker, stats)| (worker.to_string(), of(stats).load(Relaxed))).collect()
     }
 }
 
@@ -117,10 +113,12 @@ impl Metrics {
         page.gauges("forebay_in_flight", "Requests in flight, by worker.", "worker", in_flight)?;
         let requests = self.by_worker(|slot| bulletin.requests(slot));
         page.counters("forebay_worker_requests", "Requests given to the worker.", "worker", requests)?;
-        let help = "Processes started after the first, by worker.";
-        page.counters("forebay_worker_restarts", help, "worker", self.restarts(|stats| &stats.restarts))?;
-        let help = "Processes that ended without having been asked to, by worker.";
-        page.counters("forebay_worker_failures", help, "worker", self.restarts(|stats| &stats.failures))?;
+        let restarts = self.by_worker(|slot| bulletin.restarts(slot));
+        let help = "Processes that were ready, ended unasked, and were started again.";
+        page.counters("forebay_worker_restarts", help, "worker", restarts)?;
+        let failures = self.by_worker(|slot| bulletin.failures(slot));
+        let help = "Processes that did not become ready.";
+        page.counters("forebay_worker_failures", help, "worker", failures)?;
         page.counter("forebay_dials", "Connections made to workers.", self.sum(|s| &s.dials))
     }
 

@@ -16,6 +16,7 @@ use forebay_transports::{Completion, Conn, Peer};
 
 use super::exchange::{After, exchange};
 use super::op::{Op, reader, settle};
+use super::record::Outcome;
 use super::respond::Then;
 use super::timers::Timer;
 use super::{Engine, Shard};
@@ -36,44 +37,10 @@ pub(super) struct Client<E: Engine> {
     pub(super) timer: Timer,
     /// The route its listener belongs to.
     pub(super) route: u16,
-    /// Its address as text.
-    pub(super) address: AddressText,
+    /// Its address; an IPv4 address in IPv6 form is one of IPv4.
+    pub(super) address: IpAddr,
     /// Whether its own forwarding headers are believed.
     pub(super) trusted: bool,
-}
-
-/// An IP address as text, in place.
-#[derive(Clone, Copy)]
-pub(super) struct AddressText {
-    bytes: [u8; Self::BYTES_MAX],
-    len: u8,
-}
-
-impl AddressText {
-    /// Eight groups of four digits and their colons.
-    const BYTES_MAX: usize = 39;
-
-    fn new(address: IpAddr) -> Self {
-        let mut text = Self { bytes: [0; Self::BYTES_MAX], len: 0 };
-        // An IPv4 address in IPv6 form is written as IPv4, so nothing is longer than eight groups.
-        let _fits = std::fmt::Write::write_fmt(&mut text, format_args!("{}", address.to_canonical()));
-        text
-    }
-
-    /// The text.
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
-    }
-}
-
-impl std::fmt::Write for AddressText {
-    fn write_str(&mut self, s: &str) -> std::fmt::Result {
-        let from = usize::from(self.len);
-        let target = self.bytes.get_mut(from..from + s.len()).ok_or(std::fmt::Error)?;
-        target.copy_from_slice(s.as_bytes());
-        self.len += s.len() as u8;
-        Ok(())
-    }
 }
 
 /// Why no request came.
@@ -111,7 +78,7 @@ pub(super) fn start<E: Engine>(shard: &Rc<Shard<E>>, conn: E::Downstream, peer: 
         conn,
         timer: shard.timers.register(),
         route,
-        address: AddressText::new(ip),
+        address: ip.to_canonical(),
         trusted: shard.is_trusted(ip),
     };
     let counted = Counted::new(Rc::clone(shard));
@@ -150,8 +117,7 @@ async fn requests<E: Engine>(
             Ok(head) => head,
             Err(NoRequest::Over) => return false,
             Err(NoRequest::Reject(reject)) => {
-                ShardStats::add(&shard.stats().rejected, 1);
-                shard.observe(reject.status, E::now());
+                shard.record(client, &[], shard.next_id(), E::now(), &Outcome::rejected(reject));
                 // Boxed: an idle connection should not carry the room for a refusal.
                 return Box::pin(shard.answer(&client.conn, &client.timer, reject.into(), Then::CLOSE)).await;
             }
@@ -273,19 +239,5 @@ async fn close<E: Engine>(
     if reads.is_busy() {
         client.conn.abort();
         settle(reads).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_fit_as_text() {
-        for text in ["1.2.3.4", "::1", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"] {
-            assert_eq!(AddressText::new(text.parse().unwrap()).as_bytes(), text.as_bytes());
-        }
-        let mapped = AddressText::new("::ffff:10.0.0.1".parse().unwrap());
-        assert_eq!(mapped.as_bytes(), b"10.0.0.1");
     }
 }

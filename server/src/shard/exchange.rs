@@ -16,6 +16,7 @@ use super::connection::Client;
 use super::lease::{Lease, Refusal};
 use super::op::Op;
 use super::pump::{Fault, pump};
+use super::record::{AddressText, Outcome};
 use super::relay::{Relay, too_large};
 use super::respond::{Answer, Then};
 use super::{Engine, Shard};
@@ -35,14 +36,6 @@ pub(super) enum After {
     Abort,
 }
 
-/// What is recorded of an exchange.
-#[derive(Debug, Default)]
-struct Record {
-    status: u16,
-    bytes_in: u64,
-    bytes_out: u64,
-}
-
 /// Serves the request with this head; `rest` is what else was read with it.
 pub(super) async fn exchange<E: Engine>(
     shard: &Shard<E>,
@@ -56,21 +49,20 @@ pub(super) async fn exchange<E: Engine>(
     let (facts, encoded) = match admit(shard, client, &head, id) {
         Ok(admitted) => admitted,
         Err(reject) => {
-            ShardStats::add(&shard.stats().rejected, 1);
-            shard.observe(reject.status, began);
+            shard.record(client, &head, id, began, &Outcome::rejected(reject));
             shard.answer(&client.conn, &client.timer, reject.into(), Then::CLOSE).await;
             return After::Close;
         }
     };
     let mut relay = Relay::new(&shard.pool, &shard.limits, facts, encoded);
-    let mut record = Record { bytes_in: head.len() as u64, ..Record::default() };
+    let mut outcome = Outcome { bytes_in: head.len() as u64, ..Outcome::default() };
     let after = match rest.map_or(Ok(()), |rest| relay.on_client_bytes(rest)) {
-        Ok(()) => attempts(shard, client, client_reads, &mut relay, began, &mut record).await,
-        Err(reject) => refuse(shard, client, &relay, reject, &mut record).await,
+        Ok(()) => attempts(shard, client, client_reads, &mut relay, began, &mut outcome).await,
+        Err(reject) => refuse(shard, client, &relay, reject, &mut outcome).await,
     };
-    record.bytes_in += relay.body_bytes();
-    record.bytes_out += relay.bytes_out;
-    finish(shard, client, &head, id, began, &record);
+    outcome.bytes_in += relay.body_bytes();
+    outcome.bytes_out += relay.bytes_out;
+    shard.record(client, &head, id, began, &outcome);
     after
 }
 
@@ -89,8 +81,9 @@ fn admit<E: Engine>(
     {
         return Err(too_large());
     }
+    let address = AddressText::new(client.address);
     let forwarding = shard.forwarding.as_ref().map(|config| Forwarding {
-        peer: client.address.as_bytes(),
+        peer: address.as_bytes(),
         scheme: "http",
         trusted: client.trusted,
         request_id: id.to_hex(),
@@ -119,7 +112,7 @@ async fn attempts<'s, E: Engine>(
     mut client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
     relay: &mut Relay<'s>,
     began: Timestamp,
-    record: &mut Record,
+    outcome: &mut Outcome,
 ) -> After {
     let mut left = shard.limits.attempts_max;
     loop {
@@ -127,34 +120,36 @@ async fn attempts<'s, E: Engine>(
             Ok(lease) => lease,
             Err(Refusal::Shed(shed)) => {
                 shard.count_shed(shed);
-                return say(shard, client, relay, shed.into(), record).await;
+                outcome.shed(shed);
+                return say(shard, client, relay, shed.into(), outcome).await;
             }
             Err(Refusal::Fault(fault)) => {
-                return give_up(shard, client, relay, fault, record).await;
+                return give_up(shard, client, relay, fault, outcome).await;
             }
         };
         let Ok(mut link) = shard.connect(&lease).await else {
             if shard.external {
-                return say(shard, client, relay, Answer::UNREACHABLE, record).await;
+                return say(shard, client, relay, Answer::UNREACHABLE, outcome).await;
             }
             // Nothing was sent, so this is no attempt; `enter` bounds the time.
             shard.suspect(lease.worker, lease.generation);
             continue;
         };
         left = left.saturating_sub(1);
+        outcome.worker = Some(lease.worker);
         relay.worker_size = link.size;
         let (conn, timer) = (&client.conn, &client.timer);
         let result = pump(shard, relay, conn, client_reads.as_mut(), &link.conn, &mut lease, timer).await;
         let fault = match result {
             Ok(()) => {
                 link.size = relay.worker_size;
-                return complete(shard, relay, lease, link, record);
+                return complete(shard, relay, lease, link, outcome);
             }
             Err(fault) => fault,
         };
         report(shard, &lease, fault);
         let Fault::Worker(seen) = fault else {
-            return give_up(shard, client, relay, fault, record).await;
+            return give_up(shard, client, relay, fault, outcome).await;
         };
         match verdict(relay, seen, left) {
             Verdict::Again => {
@@ -162,9 +157,9 @@ async fn attempts<'s, E: Engine>(
                 relay.rewind();
             }
             Verdict::BadGateway => {
-                return say(shard, client, relay, Answer::BAD_GATEWAY, record).await;
+                return say(shard, client, relay, Answer::BAD_GATEWAY, outcome).await;
             }
-            Verdict::Cut => return cut(relay, record),
+            Verdict::Cut => return cut(relay, outcome),
         }
     }
 }
@@ -185,12 +180,12 @@ fn complete<E: Engine>(
     relay: &mut Relay<'_>,
     lease: Lease<'_, E>,
     link: super::upstream::Link<E::Upstream>,
-    record: &mut Record,
+    outcome: &mut Outcome,
 ) -> After {
     let Some((facts, delivery)) = relay.delivery else {
         return After::Abort;
     };
-    record.status = facts.status;
+    outcome.status = facts.status;
     let sent = relay.request_done && relay.to_worker.is_empty();
     if facts.keep_alive && sent && !relay.worker_spent {
         shard.keep(&lease, link, &facts);
@@ -209,23 +204,23 @@ async fn give_up<E: Engine>(
     client: &Client<E>,
     relay: &mut Relay<'_>,
     fault: Fault,
-    record: &mut Record,
+    outcome: &mut Outcome,
 ) -> After {
     if relay.response_begun() {
-        return cut(relay, record);
+        return cut(relay, outcome);
     }
     match fault {
         Fault::Client => After::Abort,
-        Fault::Request(reject) => refuse(shard, client, relay, reject, record).await,
-        Fault::Garbled(_) => say(shard, client, relay, Answer::GARBLED, record).await,
-        Fault::Silent => say(shard, client, relay, Answer::SILENT, record).await,
-        Fault::Worker(_) | Fault::Stalled => say(shard, client, relay, Answer::BAD_GATEWAY, record).await,
+        Fault::Request(reject) => refuse(shard, client, relay, reject, outcome).await,
+        Fault::Garbled(_) => say(shard, client, relay, Answer::GARBLED, outcome).await,
+        Fault::Silent => say(shard, client, relay, Answer::SILENT, outcome).await,
+        Fault::Worker(_) | Fault::Stalled => say(shard, client, relay, Answer::BAD_GATEWAY, outcome).await,
     }
 }
 
 /// A response that has begun cannot be completed. The status the client saw is what is recorded.
-fn cut(relay: &Relay<'_>, record: &mut Record) -> After {
-    record.status = relay.delivery.as_ref().map_or(0, |(facts, _)| facts.status);
+fn cut(relay: &Relay<'_>, outcome: &mut Outcome) -> After {
+    outcome.status = relay.delivery.as_ref().map_or(0, |(facts, _)| facts.status);
     After::Abort
 }
 
@@ -234,10 +229,9 @@ async fn refuse<E: Engine>(
     client: &Client<E>,
     relay: &Relay<'_>,
     reject: Reject,
-    record: &mut Record,
+    outcome: &mut Outcome,
 ) -> After {
-    ShardStats::add(&shard.stats().rejected, 1);
-    record.status = reject.status;
+    *outcome = Outcome { bytes_in: outcome.bytes_in, ..Outcome::rejected(reject) };
     shard.answer(&client.conn, &client.timer, reject.into(), Then::after(&relay.request, false)).await;
     After::Close
 }
@@ -248,9 +242,9 @@ async fn say<E: Engine>(
     client: &Client<E>,
     relay: &mut Relay<'_>,
     answer: Answer,
-    record: &mut Record,
+    outcome: &mut Outcome,
 ) -> After {
-    record.status = answer.status;
+    outcome.status = answer.status;
     let keep = relay.request_done && !relay.client_ended && shard.is_serving();
     let then = Then::after(&relay.request, keep);
     let sent = shard.answer(&client.conn, &client.timer, answer, then).await;
@@ -268,18 +262,4 @@ fn report<E: Engine>(shard: &Shard<E>, lease: &Lease<'_, E>, fault: Fault) {
         Fault::Silent => shard.bulletin.report(Event::Silent(worker, generation)),
         Fault::Client | Fault::Request(_) | Fault::Worker(_) | Fault::Stalled => {}
     }
-}
-
-fn finish<E: Engine>(
-    shard: &Shard<E>,
-    _client: &Client<E>,
-    _head: &[u8],
-    _id: RequestId,
-    began: Timestamp,
-    record: &Record,
-) {
-    let stats = shard.stats();
-    ShardStats::add(&stats.bytes_in, record.bytes_in);
-    ShardStats::add(&stats.bytes_out, record.bytes_out);
-    shard.observe(record.status, began);
 }

@@ -12,6 +12,7 @@ mod exchange;
 mod lease;
 mod op;
 mod pump;
+mod record;
 mod relay;
 mod respond;
 mod timers;
@@ -28,9 +29,9 @@ use forebay_core::buf::{Arena, Pool};
 use forebay_core::dispatch::{IdlePool, WaitQueue};
 use forebay_core::id::{RequestId, ShardId};
 use forebay_core::limits::Limits;
-use forebay_core::time::Timestamp;
 use forebay_transports::{Engine, EngineOptions, Listener};
 
+use crate::access_log::AccessLogHandle;
 use crate::bulletin::{Bulletin, Phase, ShardStats, Shed};
 use crate::config::ForwardingConfig;
 use lease::{Queues, Suspects};
@@ -64,6 +65,8 @@ pub struct Setup<E: Engine> {
     pub options: EngineOptions,
     /// A random number of this start of the server, for request ids.
     pub boot: u64,
+    /// Where access log records go, if anywhere.
+    pub log: Option<AccessLogHandle>,
 }
 
 /// The state of one shard.
@@ -85,6 +88,7 @@ struct Shard<E: Engine> {
     last_id: Cell<RequestId>,
     /// Clients connected.
     open: Cell<u32>,
+    log: Option<AccessLogHandle>,
 }
 
 /// Runs a shard on this thread until the bulletin says stop.
@@ -153,6 +157,7 @@ impl<E: Engine> Shard<E> {
             suspects: Suspects::new(bulletin.slots()),
             last_id: Cell::new(RequestId::first(setup.boot, ShardId(u16::try_from(setup.index).unwrap_or(u16::MAX)))),
             open: Cell::new(0),
+            log: setup.log,
             forwarding: setup.forwarding,
             external: setup.external,
             bulletin,
@@ -186,10 +191,6 @@ impl<E: Engine> Shard<E> {
         let id = self.last_id.get().next();
         self.last_id.set(id);
         id
-    }
-
-    fn observe(&self, status: u16, began: Timestamp) {
-        self.stats().observe(status, E::now().since(began));
     }
 
     fn count_shed(&self, shed: Shed) {

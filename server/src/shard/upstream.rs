@@ -6,9 +6,11 @@ use forebay_core::buf::ChunkSize;
 use forebay_core::dispatch::Kept;
 use forebay_core::http1::ResponseFacts;
 use forebay_core::id::WorkerId;
+use forebay_core::time::Timestamp;
 use forebay_transports::Conn;
 
 use super::lease::Lease;
+use super::timers::TICK;
 use super::{Engine, Shard};
 use crate::bulletin::{Door, Event, ShardStats};
 
@@ -18,6 +20,8 @@ pub(super) struct Link<C> {
     pub(super) conn: C,
     /// Size of the read that its responses needed last.
     pub(super) size: ChunkSize,
+    /// When it was used last, on the coarse clock.
+    used: Timestamp,
 }
 
 impl<E: Engine> Shard<E> {
@@ -31,8 +35,7 @@ impl<E: Engine> Shard<E> {
         loop {
             let taken = pool.borrow_mut().take(lease.generation, now);
             match taken {
-                // One look costs less than a request that has to be repeated.
-                Some(link) if link.conn.is_quiet() => return Ok(link),
+                Some(link) if self.is_fresh(&link, now) || link.conn.is_quiet() => return Ok(link),
                 Some(_) => {}
                 None => break,
             }
@@ -41,7 +44,7 @@ impl<E: Engine> Shard<E> {
         ShardStats::add(&stats.dials, 1);
         let endpoint = self.bulletin.endpoint(lease.worker, lease.generation);
         match E::dial(&endpoint, E::now() + self.limits.dial_timeout).await {
-            Ok(conn) => Ok(Link { conn, size: ChunkSize::Small }),
+            Ok(conn) => Ok(Link { conn, size: ChunkSize::Small, used: now }),
             Err(error) => {
                 self.bulletin.report(Event::Refused(lease.worker, lease.generation));
                 Err(error)
@@ -49,12 +52,20 @@ impl<E: Engine> Shard<E> {
         }
     }
 
+    /// Whether a connection was used so recently that looking at it costs more than it saves: should the worker have
+    /// closed it meanwhile, the write fails or the reset says that nothing was read, and any request is tried again.
+    /// Sockets of other people's workers come and go at any moment; those are always looked at.
+    fn is_fresh(&self, link: &Link<E::Upstream>, now: Timestamp) -> bool {
+        !self.external && now.since(link.used) < TICK
+    }
+
     /// Offers a connection for the next request. A worker says with `Keep-Alive: timeout=N` when it will close; we are
     /// a second ahead of it, so that no request meets the closing.
-    pub(super) fn keep(&self, lease: &Lease<'_, E>, link: Link<E::Upstream>, facts: &ResponseFacts) {
+    pub(super) fn keep(&self, lease: &Lease<'_, E>, mut link: Link<E::Upstream>, facts: &ResponseFacts) {
         let hint = facts.keep_alive_timeout.map(|wait| wait.saturating_sub(std::time::Duration::from_secs(1)));
         let wait = self.limits.upstream_idle_timeout.min(hint.unwrap_or(self.limits.upstream_idle_timeout));
-        let expires = self.timers.now() + wait;
+        link.used = self.timers.now();
+        let expires = link.used + wait;
         let kept = self.upstreams[usize::from(lease.worker.0)].borrow_mut().keep(link, lease.generation, expires);
         match kept {
             Kept::Yes | Kept::No(_) => {}

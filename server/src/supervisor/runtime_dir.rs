@@ -7,7 +7,10 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use forebay_transports::Endpoint;
+
 use rustix::process::geteuid;
+
+use crate::app::assets;
 
 /// Something that keeps us from starting, with a way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -83,6 +86,7 @@ impl RuntimeDir {
 
 impl Drop for RuntimeDir {
     fn drop(&mut self) {
+        assets::remove(&self.path);
         // Fails while something of somebody else's is in it, as it should.
         if self.made {
             let _kept = fs::remove_dir(&self.path);

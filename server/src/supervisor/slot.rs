@@ -265,6 +265,16 @@ impl Slot {
         }
         // One that was ready and then deaf was no failed start.
         let what = if what == Report::ExitedEarly && self.journey.has_listened() { Report::Crashed } else { what };
+        match what {
+            Report::Crashed => tools.bulletin.count_restart(self.id),
+            Report::SpawnFailed | Report::ExitedEarly | Report::NeverListened => tools.bulletin.count_failure(self.id),
+            Report::Ready
+            | Report::Stopped
+            | Report::Refused
+            | Report::Draining
+            | Report::DrainCut
+            | Report::Killed => {}
+        }
         let is_repeated = self.is_repeated(what);
         let facts = Facts {
             worker: self.id,

@@ -24,7 +24,9 @@ const SLICES_FEW: usize = 8;
 /// `WouldBlock` where it takes nothing; anything else means that the connection is dead.
 pub(crate) fn send(socket: BorrowedFd<'_>, parts: &Queue) -> io::Result<usize> {
     let slices = parts.slices();
-    let sent = if slices.len() <= SLICES_FEW {
+    let sent = if let [slice] = slices {
+        send_one(socket, slice)
+    } else if slices.len() <= SLICES_FEW {
         send_up_to::<SLICES_FEW>(socket, slices)
     } else {
         send_up_to::<{ Queue::SLICES_MAX }>(socket, slices)
@@ -32,6 +34,16 @@ pub(crate) fn send(socket: BorrowedFd<'_>, parts: &Queue) -> io::Result<usize> {
     match sent {
         Ok(0) => Err(ErrorKind::WriteZero.into()),
         other => other,
+    }
+}
+
+/// Most messages are one slice; then the kernel has no vector to fetch.
+fn send_one(socket: BorrowedFd<'_>, slice: &[u8]) -> io::Result<usize> {
+    loop {
+        match SockRef::from(&socket).send_with_flags(slice, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) {
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            other => return other,
+        }
     }
 }
 
