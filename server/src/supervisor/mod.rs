@@ -27,7 +27,6 @@ pub mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
@@ -324,7 +323,7 @@ impl Supervisor {
     }
 
     fn stop(&mut self) {
-        let left = self.left();
+        let left = self.bulletin.left();
         if self.outcome == Outcome::Stopped {
             let (in_flight, waiting, connections) = (left.in_flight, left.waiting, left.connections);
             info!(
@@ -340,7 +339,7 @@ impl Supervisor {
     }
 
     fn poll_stop(&mut self) {
-        let (now, left) = (self.now(), self.left());
+        let (now, left) = (self.now(), self.bulletin.left());
         let up = self.slots.iter().filter(|slot| slot.life.state().is_up()).count();
         let Stage::Stopping(shutdown, before) = &mut self.stage else { return };
         let step = shutdown.poll(now, left, up);
@@ -374,18 +373,5 @@ impl Supervisor {
             Stage::Stopping(_, step) => *step == Step::End,
             Stage::Serving | Stage::Reloading(_) => false,
         }
-    }
-
-    fn left(&self) -> Left {
-        let mut left = Left::default();
-        for slot in &self.slots {
-            left.in_flight += u64::from(self.bulletin.in_flight(slot.id));
-        }
-        for shard in 0..self.bulletin.shards() {
-            let stats = self.bulletin.stats(shard);
-            left.waiting += stats.waiting.load(Relaxed);
-            left.connections += stats.connections.load(Relaxed);
-        }
-        left
     }
 }
