@@ -260,6 +260,12 @@ impl<'s> Relay<'s> {
                 let body = BodyDecoder::new(delivery.framing, delivery.flavour, Side::Response);
                 self.response = if body.is_done() { Response::Done } else { Response::Body(body) };
                 self.delivery = Some((facts, delivery));
+                // What the client sent behind its request, before it heard of the switch, is the tunnel's.
+                if self.is_tunnel()
+                    && let Some(early) = self.carry.take()
+                {
+                    self.to_worker.push(early);
+                }
                 return self.on_body(bytes);
             }
             self.to_client.push(out.freeze());
