@@ -207,7 +207,10 @@ async fn give_up<E: Engine>(
     outcome: &mut Outcome,
 ) -> After {
     if relay.response_begun() {
-        return cut(relay, outcome);
+        let after = cut(relay, outcome);
+        // The client has all of the response, only its request did not come to an end: let it read.
+        let is_whole = relay.response_done() && relay.to_client.is_empty();
+        return if is_whole && fault != Fault::Client { After::Close } else { after };
     }
     match fault {
         Fault::Client => After::Abort,

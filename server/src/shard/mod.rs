@@ -99,13 +99,19 @@ pub fn run<E: Engine>(setup: Setup<E>, started: impl FnOnce(&'static str)) -> io
     let options = setup.options.clone();
     E::run(&options, || async move {
         started(E::driver());
-        main::<E>(setup).await
+        run_inside::<E>(setup, Pool::new(HOME_BYTES_MAX)).await
     })?
 }
 
-async fn main<E: Engine>(mut setup: Setup<E>) -> io::Result<()> {
+/// Runs a shard with the caller's buffers inside an engine that runs already: how a simulation puts several shards
+/// into one world and sees whether every chunk comes home.
+///
+/// # Errors
+/// When the engine cannot take a listener.
+#[doc(hidden)]
+pub async fn run_inside<E: Engine>(mut setup: Setup<E>, pool: Pool) -> io::Result<()> {
     let listen = std::mem::take(&mut setup.listen);
-    let shard = Rc::new(Shard::<E>::new(setup));
+    let shard = Rc::new(Shard::<E>::new(setup, pool));
     let mut listeners = Vec::new();
     for (route, bound) in listen {
         let listener = Rc::new(E::listen(bound)?);
@@ -143,12 +149,12 @@ async fn accept<E: Engine>(shard: Rc<Shard<E>>, listener: Rc<E::Listener>, route
 }
 
 impl<E: Engine> Shard<E> {
-    fn new(setup: Setup<E>) -> Self {
+    fn new(setup: Setup<E>, pool: Pool) -> Self {
         let (bulletin, limits) = (setup.bulletin, setup.limits);
         let (idle_max, queue_max) = (limits.upstream_idle_max as usize, limits.queue_max as usize);
         Self {
             index: setup.index,
-            pool: Pool::new(HOME_BYTES_MAX),
+            pool,
             arena: Arena::new(ARENA_BLOCKS_MAX),
             timers: Timers::default(),
             date: RefCell::new([b' '; 29]),

@@ -271,7 +271,8 @@ impl<'s, E: Engine> Flow<'_, 's, E> {
             at(self.client_read_since, limits.body_idle_timeout, Fault::Request(late));
         } else if !relay.response_begun() {
             at(self.worker_since, limits.response_start_timeout, Fault::Silent);
-        } else if !relay.response_done() && self.to_client == 0 {
+        } else if self.to_client == 0 && (!relay.response_done() || self.to_worker > 0) {
+            // Also a worker that has answered, and never takes the rest of the body.
             at(self.worker_since, limits.response_idle_timeout, Fault::Stalled);
         }
         due
