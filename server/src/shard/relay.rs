@@ -53,7 +53,8 @@ pub(super) struct Relay<'s> {
     pub(super) request_done: bool,
     /// Waiting to be written to the worker.
     pub(super) to_worker: Queue,
-    /// All that was ever queued for the worker, for another attempt; none once that is more than `replay_bytes_max`.
+    /// All that was ever queued for the worker, for another attempt; none once that is more than `replay_bytes_max`
+    /// or comes in too many pieces.
     held: Option<Queue>,
     /// Bytes of the client that belong to its next request.
     pub(super) carry: Option<Slice>,
@@ -174,7 +175,9 @@ impl<'s> Relay<'s> {
 
     fn give_worker(&mut self, slice: Slice) {
         if let Some(held) = &mut self.held {
-            if held.len() + slice.len() <= self.limits.replay_bytes_max as usize {
+            // In pieces, too, it is bounded: a body that comes byte by byte would pin a chunk for each of them.
+            let fits = held.len() + slice.len() <= self.limits.replay_bytes_max as usize;
+            if fits && !held.is_full(usize::MAX) {
                 held.push(slice.clone());
             } else {
                 self.held = None;
