@@ -9,7 +9,6 @@ use forebay_core::http1::{
     Added, Forwarding, Framing, Reject, RequestFacts, RequestHead, encode_request, judge_request,
 };
 use forebay_core::id::RequestId;
-use forebay_core::time::Timestamp;
 use forebay_transports::Completion;
 
 use super::connection::Client;
