@@ -10,8 +10,12 @@ pub enum Seen {
     Nothing,
     /// Bytes reached its socket, but it closed without reading them: on a Unix socket the reset says so.
     Unread,
-    /// Perhaps all of it.
+    /// Perhaps all of it: the connection was one of those that rest between requests, which a worker may close at any
+    /// time, or the worker's process has gone.
     Perhaps,
+    /// Perhaps all of it, and the close is the worker's answer: the connection was new and the worker runs on. It would
+    /// do the same again, and the application would do its work twice (`res.destroy()`).
+    Answered,
 }
 
 /// An attempt that ended without a complete response.
@@ -46,6 +50,7 @@ pub const fn after_failure(failure: Failure) -> Verdict {
     match failure {
         Failure { response_begun: true, .. } => Verdict::Cut,
         Failure { held: false, .. } | Failure { attempts_left: false, .. } => Verdict::BadGateway,
+        Failure { seen: Seen::Answered, .. } => Verdict::BadGateway,
         Failure { seen: Seen::Nothing | Seen::Unread, .. } => Verdict::Again,
         Failure { seen: Seen::Perhaps, idempotent: true, .. } => Verdict::Again,
         Failure { seen: Seen::Perhaps, idempotent: false, .. } => Verdict::BadGateway,
@@ -56,15 +61,19 @@ pub const fn after_failure(failure: Failure) -> Verdict {
 mod tests {
     use super::*;
 
-    /// Every row: 3 × 2 × 2 × 2 × 2.
+    /// Every row: 4 × 2 × 2 × 2 × 2.
     #[test]
     fn the_whole_table() {
-        for bits in 0..48u8 {
-            let flag = |n: u8| (bits / 3) >> n & 1 == 1;
-            let seen = [Seen::Nothing, Seen::Unread, Seen::Perhaps][usize::from(bits % 3)];
+        for bits in 0..64u8 {
+            let flag = |n: u8| (bits / 4) >> n & 1 == 1;
+            let seen = [Seen::Nothing, Seen::Unread, Seen::Perhaps, Seen::Answered][usize::from(bits % 4)];
             let f =
                 Failure { seen, response_begun: flag(0), idempotent: flag(1), held: flag(2), attempts_left: flag(3) };
-            let safe = f.seen != Seen::Perhaps || f.idempotent;
+            let safe = match f.seen {
+                Seen::Nothing | Seen::Unread => true,
+                Seen::Perhaps => f.idempotent,
+                Seen::Answered => false,
+            };
             let expected = if f.response_begun {
                 Verdict::Cut
             } else if safe && f.held && f.attempts_left {

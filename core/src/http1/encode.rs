@@ -9,6 +9,9 @@ use super::token::elements;
 
 /// The last chunk of a chunked body, with an empty trailer section.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+/// What `Connection` becomes where both sides switch protocols, in the place of the first such field: what an
+/// application sees in `rawHeaders` keeps its order.
+pub(super) const UPGRADE: &[u8] = b"Connection: Upgrade\r\n";
 /// Stands in for the host that an HTTP/1.0 client did not name. Node demands the field, and applications build URLs
 /// with it, which an empty value would break.
 const DEFAULT_HOST: &[u8] = b"localhost";
@@ -56,11 +59,18 @@ pub fn encode_request(
 ) -> Result<(), Full> {
     let host = head.first(FieldKind::Host).or_else(|| head.form.authority());
     put_request_line(head, out)?;
-    out.put_all(&[b"Host: ", host.unwrap_or(DEFAULT_HOST), b"\r\n"])?;
+    if head.first(FieldKind::Host).is_none() {
+        out.put_all(&[b"Host: ", host.unwrap_or(DEFAULT_HOST), b"\r\n"])?;
+    }
     let drops = Nominated::of(facts.nominates, &head.fields);
     let mut lines = Lines::of(head.bytes);
+    let mut upgrade = facts.upgrade;
     for field in &head.fields {
-        if passes_upstream(field, facts, forwarding) && !drops.names(field) {
+        if field.kind == FieldKind::Connection && upgrade {
+            upgrade = false;
+            lines.finish(out)?;
+            out.put(UPGRADE)?;
+        } else if passes_upstream(field, facts, forwarding) && !drops.names(field) {
             lines.put(field, out)?;
         }
     }
@@ -68,10 +78,8 @@ pub fn encode_request(
     if facts.body == Framing::Chunked {
         out.put(b"Transfer-Encoding: chunked\r\n")?;
     }
-    match (facts.upgrade, facts.trailers) {
-        (true, _) => out.put(b"Connection: Upgrade\r\n")?,
-        (false, true) => out.put(b"TE: trailers\r\nConnection: TE\r\n")?,
-        (false, false) => {}
+    if facts.trailers && !facts.upgrade {
+        out.put(b"TE: trailers\r\nConnection: TE\r\n")?;
     }
     if let Some(forwarding) = forwarding {
         put_forwarding(head, host, forwarding, out)?;
@@ -96,10 +104,12 @@ fn put_request_line(head: &RequestHead<'_>, out: &mut impl Sink) -> Result<(), F
 fn passes_upstream(field: &Field<'_>, facts: &RequestFacts, forwarding: Option<&Forwarding<'_>>) -> bool {
     let believed = forwarding.is_none_or(|it| it.trusted);
     match field.kind {
-        FieldKind::Other | FieldKind::ContentLength | FieldKind::ContentType | FieldKind::Date => true,
+        // Host is the only one, valid, and no other than the target's, so it stays as and where it is.
+        FieldKind::Other | FieldKind::Host | FieldKind::ContentLength | FieldKind::ContentType | FieldKind::Date => {
+            true
+        }
         // Written elsewhere, or meant for this hop only.
-        FieldKind::Host
-        | FieldKind::TransferEncoding
+        FieldKind::TransferEncoding
         | FieldKind::Connection
         | FieldKind::KeepAlive
         | FieldKind::ProxyConnection

@@ -77,7 +77,9 @@ pub fn judge_request(head: &RequestHead<'_>) -> Result<RequestFacts, Reject> {
         keep_alive: !seen.options.close && (is_11 || seen.options.keep_alive),
         // RFC 9110 section 10.1.1: ignored in HTTP/1.0, pointless without a body.
         expect_continue: is_11 && seen.expect_continue && !matches!(body, Framing::None | Framing::Length(0)),
-        upgrade: is_11 && seen.wants_upgrade() && method == MethodClass::Get && body == Framing::None,
+        // RFC 9110 section 7.8 knows no bound to one method. Behind a body it is refused: whether that belongs to the
+        // request or to the new protocol is what parsers disagree about.
+        upgrade: is_11 && seen.wants_upgrade() && matches!(body, Framing::None | Framing::Length(0)),
         trailers: is_11 && seen.te_trailers,
         nominates: seen.options.nominates,
     })

@@ -1,6 +1,6 @@
 //! Writes response heads for a client, and the server's own small answers.
 
-use super::encode::Nominated;
+use super::encode::{Nominated, UPGRADE};
 use super::field::{Field, FieldKind};
 use super::framing::Framing;
 use super::head::{ResponseHead, Version};
@@ -29,7 +29,13 @@ pub fn encode_response(
     let drops = Nominated::of(facts.nominates, &head.fields);
     let mut dated = facts.informational || facts.status == 101;
     let mut lines = Lines::of(head.bytes);
+    let mut upgrades = facts.framing == Framing::Tunnel && facts.status == 101;
     for field in &head.fields {
+        if field.kind == FieldKind::Connection && upgrades {
+            upgrades = false;
+            lines.finish(out)?;
+            out.put(UPGRADE)?;
+        }
         if !passes_downstream(field, facts, delivery) || drops.names(field) {
             continue;
         }
@@ -40,18 +46,20 @@ pub fn encode_response(
     if let Some(date) = date.filter(|_| !dated) {
         out.put_all(&[b"Date: ", date, b"\r\n"])?;
     }
-    if !facts.informational {
-        out.put(connection(facts.status == 101, delivery.keep_alive, delivery.client))?;
+    if upgrades {
+        out.put(UPGRADE)?;
+    }
+    if !facts.informational && facts.framing != Framing::Tunnel {
+        out.put(connection(delivery.keep_alive, delivery.client))?;
     }
     out.put(b"\r\n")
 }
 
-fn connection(upgraded: bool, keep_alive: bool, client: Version) -> &'static [u8] {
-    match (upgraded, keep_alive, client) {
-        (true, ..) => b"Connection: Upgrade\r\n",
-        (false, false, _) => b"Connection: close\r\n",
-        (false, true, Version::Http10) => b"Connection: keep-alive\r\n",
-        (false, true, Version::Http11) => b"",
+fn connection(keep_alive: bool, client: Version) -> &'static [u8] {
+    match (keep_alive, client) {
+        (false, _) => b"Connection: close\r\n",
+        (true, Version::Http10) => b"Connection: keep-alive\r\n",
+        (true, Version::Http11) => b"",
     }
 }
 
@@ -122,7 +130,7 @@ pub fn encode_reply(reply: &Reply<'_>, out: &mut impl Sink) -> Result<(), Full> 
     if reply.status == 405 {
         out.put(b"Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n")?;
     }
-    out.put_all(&[connection(false, reply.keep_alive, reply.client), b"\r\n"])?;
+    out.put_all(&[connection(reply.keep_alive, reply.client), b"\r\n"])?;
     if reply.head_only { Ok(()) } else { out.put_all(&[reply.sentence.as_bytes(), b"\n"]) }
 }
 

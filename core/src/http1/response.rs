@@ -29,7 +29,7 @@ pub struct ResponseFacts {
 /// Decides a response's framing.
 ///
 /// # Errors
-/// The framing is ambiguous (RFC 9112 section 6.3), or 101 came without having been asked for.
+/// The framing is ambiguous (RFC 9112 section 6.3).
 pub fn judge_response(head: &ResponseHead<'_>, request: &RequestFacts) -> Result<ResponseFacts, BadResponse> {
     let mut seen = Seen::default();
     let mut keep_alive_timeout = None;
@@ -51,8 +51,7 @@ pub fn judge_response(head: &ResponseHead<'_>, request: &RequestFacts) -> Result
     let declared = seen.framing(head.version)?;
     let connects = request.method == MethodClass::Connect && matches!(head.status, 200..=299);
     let framing = match (head.status, declared) {
-        (101, _) if !request.upgrade => return Err(BadResponse::new("The worker switched protocols unasked.")),
-        (101, _) => Framing::Tunnel,
+        (101, _) if request.upgrade => Framing::Tunnel,
         _ if connects => Framing::Tunnel,
         (100..=199 | 204 | 304, _) => Framing::None,
         _ if request.method == MethodClass::Head => Framing::None,
@@ -65,10 +64,13 @@ pub fn judge_response(head: &ResponseHead<'_>, request: &RequestFacts) -> Result
     };
     // A 204 or 1xx that announces a body may be followed by one, which would pass for the next response.
     let suspicious = matches!(head.status, 100..=199 | 204) && !matches!(declared, Framing::None | Framing::Length(0));
+    // Node takes its parser off a connection that asked for an upgrade and leaves the socket to the application. Where
+    // that refuses with an ordinary response, nobody is left to read another request.
+    let detached = request.upgrade || head.status == 101;
     Ok(ResponseFacts {
         status: head.status,
         framing,
-        keep_alive: persists && !suspicious && !matches!(framing, Framing::UntilClose | Framing::Tunnel),
+        keep_alive: persists && !suspicious && !detached && !matches!(framing, Framing::UntilClose | Framing::Tunnel),
         keep_alive_timeout,
         informational: matches!(head.status, 100 | 102..=199),
         nominates: seen.options.nominates,
@@ -100,13 +102,16 @@ impl Delivery {
     /// Plans the delivery of a response. `may_keep_alive` is false where the server itself wants to close, because it
     /// drains or has not read the whole request.
     ///
+    /// A 101 that nobody asked for (an application's `res.status(101)`) passes, and both connections end with it: what
+    /// either side takes for another protocol then reaches nobody.
+    ///
     /// A body of unknown length ends with the connection for any client. It is not put into chunks, for then a body
     /// that a dying worker cut short would look complete.
     #[must_use]
     pub fn plan(request: &RequestFacts, response: &ResponseFacts, may_keep_alive: bool) -> Self {
         let is_11 = request.version == Version::Http11;
         let delimited = match response.framing {
-            Framing::None | Framing::Length(_) => true,
+            Framing::None | Framing::Length(_) => response.status != 101,
             Framing::Chunked => is_11,
             Framing::UntilClose | Framing::Tunnel => false,
         };

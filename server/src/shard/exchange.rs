@@ -9,7 +9,6 @@ use forebay_core::http1::{
     Added, Forwarding, Framing, Reject, RequestFacts, RequestHead, encode_request, judge_request,
 };
 use forebay_core::id::RequestId;
-use forebay_core::time::Timestamp;
 use forebay_transports::Completion;
 
 use super::connection::Client;
@@ -54,10 +53,10 @@ pub(super) async fn exchange<E: Engine>(
             return After::Close;
         }
     };
-    let mut relay = Relay::new(&shard.pool, &shard.limits, facts, encoded);
+    let mut relay = Relay::new(&shard.pool, &shard.limits, began, facts, encoded);
     let mut outcome = Outcome { bytes_in: head.len() as u64, ..Outcome::default() };
     let after = match rest.map_or(Ok(()), |rest| relay.on_client_bytes(rest)) {
-        Ok(()) => attempts(shard, client, client_reads, &mut relay, began, &mut outcome).await,
+        Ok(()) => attempts(shard, client, client_reads, &mut relay, &mut outcome).await,
         Err(reject) => refuse(shard, client, &relay, reject, &mut outcome).await,
     };
     outcome.bytes_in += relay.body_bytes();
@@ -111,12 +110,11 @@ async fn attempts<'s, E: Engine>(
     client: &Client<E>,
     mut client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
     relay: &mut Relay<'s>,
-    began: Timestamp,
     outcome: &mut Outcome,
 ) -> After {
     let mut left = shard.limits.attempts_max;
     loop {
-        let mut lease = match shard.enter(client.route, began, relay, client_reads.as_mut()).await {
+        let mut lease = match shard.enter(client.route, relay, client_reads.as_mut()).await {
             Ok(lease) => lease,
             Err(Refusal::Shed(shed)) => {
                 shard.count_shed(shed);
@@ -127,7 +125,8 @@ async fn attempts<'s, E: Engine>(
                 return give_up(shard, client, relay, fault, outcome).await;
             }
         };
-        let Ok(mut link) = shard.connect(&lease).await else {
+        // What rests here may be stale; a request that has met that once is not sent to meet it again.
+        let Ok(mut link) = shard.connect(&lease, left < shard.limits.attempts_max).await else {
             if shard.external {
                 return say(shard, client, relay, Answer::UNREACHABLE, outcome).await;
             }
@@ -142,15 +141,21 @@ async fn attempts<'s, E: Engine>(
         let result = pump(shard, relay, conn, client_reads.as_mut(), &link.conn, &mut lease, timer).await;
         let fault = match result {
             Ok(()) => {
-                link.size = relay.worker_size;
+                (link.size, link.is_new) = (relay.worker_size, false);
                 return complete(shard, relay, lease, link, outcome);
             }
             Err(fault) => fault,
         };
         report(shard, &lease, fault);
-        let Fault::Worker(seen) = fault else {
+        let Fault::Worker(mut seen) = fault else {
             return give_up(shard, client, relay, fault, outcome).await;
         };
+        if link.is_new && seen == Seen::Perhaps && verdict(relay, seen, left) == Verdict::Again {
+            drop(link);
+            if shard.is_listening(&lease).await {
+                seen = Seen::Answered;
+            }
+        }
         match verdict(relay, seen, left) {
             Verdict::Again => {
                 ShardStats::add(&shard.stats().retries, 1);

@@ -37,7 +37,7 @@ pub(super) struct Lease<'s, E: Engine> {
 
 impl<E: Engine> Lease<'_, E> {
     /// The request has become an upgraded connection, which is counted apart.
-    pub(super) fn into_tunnel(&mut self) {
+    pub(super) fn become_tunnel(&mut self) {
         if !self.tunnel {
             self.tunnel = true;
             self.shard.bulletin.into_tunnel(self.worker);
@@ -156,7 +156,6 @@ impl<E: Engine> Shard<E> {
     pub(super) async fn enter<'s>(
         &'s self,
         route: u16,
-        since: Timestamp,
         relay: &mut Relay<'s>,
         mut client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
     ) -> Result<Lease<'s, E>, Refusal> {
@@ -179,7 +178,7 @@ impl<E: Engine> Shard<E> {
                 return Ok(lease);
             }
             let now = E::now();
-            let (deadline, shed) = self.patience(route, since);
+            let (deadline, shed) = self.patience(route, relay.began);
             if now >= deadline {
                 return Err(Refusal::Shed(shed));
             }

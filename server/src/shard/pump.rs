@@ -8,6 +8,7 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::pin::{Pin, pin};
 use std::task::Poll;
+use std::time::Duration;
 
 use forebay_core::buf::{Chunk, Queue};
 use forebay_core::dispatch::Seen;
@@ -23,6 +24,14 @@ use super::{Engine, Shard};
 
 /// Bytes in one write beyond which a worker may have read part of it before it closed: node reads 64 KiB at a time.
 const ONE_READ_BYTES: u64 = 64 * 1024;
+
+/// The end of a client's direction within this time of its request belongs to the request (`nc -N`, the last of some
+/// pipelined ones): it has nothing to add and waits. Later it has left, and the worker is told. 500 µs. A stream's end
+/// says no more than that, but node answers what came with it and no application has begun by then.
+const END_WITH_REQUEST: Duration = Duration::from_micros(500);
+
+/// How long such a client is given what the worker says, again after each piece: it may have left nevertheless. 100 ms.
+const HALF_CLOSE_GRACE: Duration = Duration::from_millis(100);
 
 /// Why an attempt ended without a complete exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +153,7 @@ pub(super) async fn pump<'s, E: Engine>(
             break Ok(());
         }
         if flow.relay.is_tunnel() {
-            lease.into_tunnel();
+            lease.become_tunnel();
             flow.pass_on_ends(client, worker);
         }
         let (deadline, fault) = flow.due();
@@ -241,6 +250,8 @@ impl<'s, E: Engine> Flow<'_, 's, E> {
             self.client_finished = true;
             client.finish();
         }
+        // A worker that is gone takes nothing, so nothing is waited for.
+        self.worker_finished |= self.deaf;
         if (self.client_finished || self.worker_finished) && !E::HALF_CLOSE {
             (self.client_finished, self.worker_finished) = (true, true);
         }
@@ -265,6 +276,9 @@ impl<'s, E: Engine> Flow<'_, 's, E> {
             at(self.client_read_since.max(self.worker_since), wait, Fault::Stalled);
             return due;
         }
+        if relay.client_ended && self.to_client == 0 {
+            at(self.client_read_since.max(self.worker_since), HALF_CLOSE_GRACE, Fault::Client);
+        }
         let worker_waits = self.to_worker == 0 && !self.deaf;
         if !relay.request_done && worker_waits {
             let late = Reject { status: 408, reason: "The request's body did not arrive in time." };
@@ -283,10 +297,11 @@ impl<'s, E: Engine> Flow<'_, 's, E> {
         match result {
             Ok(0) | Err(_) => {
                 self.relay.client_ended = true;
-                let tunnel_ends = self.relay.is_tunnel() && result.is_ok();
                 // What is complete is still delivered; an unfinished request or an awaited response is given up.
                 let complete = self.relay.request_done && self.relay.response_done();
-                if tunnel_ends || complete { Ok(()) } else { Err(Fault::Client) }
+                let early = || E::now().since(self.relay.began) < END_WITH_REQUEST;
+                let half_closed = self.relay.is_tunnel() || self.relay.request_done && early();
+                if complete || result.is_ok() && half_closed { Ok(()) } else { Err(Fault::Client) }
             }
             Ok(count) => {
                 self.relay.client_size = chunk.size().after_read(count);

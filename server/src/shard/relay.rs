@@ -12,6 +12,7 @@ use forebay_core::http1::{
     Side, encode_response, judge_response,
 };
 use forebay_core::limits::Limits;
+use forebay_core::time::Timestamp;
 
 /// Pieces of a response body up to this size are copied behind the head, so that a small response is one buffer.
 const COALESCE_BYTES: usize = 1024;
@@ -45,6 +46,8 @@ impl Response {
 pub(super) struct Relay<'s> {
     pool: &'s Pool,
     limits: &'s Limits,
+    /// When the request came.
+    pub(super) began: Timestamp,
     /// What the request's head said.
     pub(super) request: RequestFacts,
     body: BodyDecoder,
@@ -87,11 +90,18 @@ pub(super) struct Terms<'a> {
 
 impl<'s> Relay<'s> {
     /// A relay for a request of which `head` is queued for the worker.
-    pub(super) fn new(pool: &'s Pool, limits: &'s Limits, request: RequestFacts, head: Slice) -> Self {
+    pub(super) fn new(
+        pool: &'s Pool,
+        limits: &'s Limits,
+        began: Timestamp,
+        request: RequestFacts,
+        head: Slice,
+    ) -> Self {
         let body = BodyDecoder::new(request.body, Flavour::Verbatim, Side::Request);
         let mut relay = Self {
             pool,
             limits,
+            began,
             request,
             body,
             body_bytes: 0,

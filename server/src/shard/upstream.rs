@@ -1,6 +1,7 @@
 //! Connections to workers: the one used last if it is still good, else a new one.
 
-use std::io;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
 
 use forebay_core::buf::ChunkSize;
 use forebay_core::dispatch::Kept;
@@ -22,29 +23,47 @@ pub(super) struct Link<C> {
     pub(super) size: ChunkSize,
     /// When it was used last, on the coarse clock.
     used: Timestamp,
+    /// Whether it has carried no request yet.
+    pub(super) is_new: bool,
 }
 
+/// How long before the announced end of an idle connection it is used no more. 1 s: the unit of the announcement.
+const AHEAD: Duration = Duration::from_secs(1);
+
 impl<E: Engine> Shard<E> {
-    /// A connection to the leased worker.
+    /// A connection to the leased worker; with `fresh` a new one, whatever rests here.
     ///
     /// # Errors
     /// Nobody listens there, or not in time.
-    pub(super) async fn connect(&self, lease: &Lease<'_, E>) -> io::Result<Link<E::Upstream>> {
+    pub(super) async fn connect(&self, lease: &Lease<'_, E>, fresh: bool) -> io::Result<Link<E::Upstream>> {
         let pool = &self.upstreams[usize::from(lease.worker.0)];
         let now = self.timers.now();
-        loop {
-            let taken = pool.borrow_mut().take(lease.generation, now);
-            match taken {
-                Some(link) if self.is_fresh(&link, now) || link.conn.is_quiet() => return Ok(link),
-                Some(_) => {}
-                None => break,
-            }
+        let rested = || if fresh { None } else { pool.borrow_mut().take(lease.generation, now) };
+        match std::iter::from_fn(rested).find(|link| self.is_recent(link, now) || link.conn.is_quiet()) {
+            Some(link) => Ok(link),
+            None => self.dial(lease).await,
         }
+    }
+
+    /// Whether the worker still accepts connections. The one made to find out is closed: node counts a connection that
+    /// has brought no request as busy, and a server that is told to close would wait for it.
+    pub(super) async fn is_listening(&self, lease: &Lease<'_, E>) -> bool {
+        let notice = self.bulletin.notice(lease.worker);
+        if notice.generation != lease.generation || notice.door != Door::Open {
+            return false;
+        }
+        match self.dial(lease).await {
+            Ok(_) => true,
+            Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused),
+        }
+    }
+
+    async fn dial(&self, lease: &Lease<'_, E>) -> io::Result<Link<E::Upstream>> {
         let stats = self.stats();
         ShardStats::add(&stats.dials, 1);
         let endpoint = self.bulletin.endpoint(lease.worker, lease.generation);
         match E::dial(&endpoint, E::now() + self.limits.dial_timeout).await {
-            Ok(conn) => Ok(Link { conn, size: ChunkSize::Small, used: now }),
+            Ok(conn) => Ok(Link { conn, size: ChunkSize::Small, used: self.timers.now(), is_new: true }),
             Err(error) => {
                 self.bulletin.report(Event::Refused(lease.worker, lease.generation));
                 Err(error)
@@ -55,14 +74,14 @@ impl<E: Engine> Shard<E> {
     /// Whether a connection was used so recently that looking at it costs more than it saves: should the worker have
     /// closed it meanwhile, the write fails or the reset says that nothing was read, and any request is tried again.
     /// Sockets of other people's workers come and go at any moment; those are always looked at.
-    fn is_fresh(&self, link: &Link<E::Upstream>, now: Timestamp) -> bool {
+    fn is_recent(&self, link: &Link<E::Upstream>, now: Timestamp) -> bool {
         !self.external && now.since(link.used) < TICK
     }
 
     /// Offers a connection for the next request. A worker says with `Keep-Alive: timeout=N` when it will close; we are
-    /// a second ahead of it, so that no request meets the closing.
+    /// ahead of it, so that no request meets the closing.
     pub(super) fn keep(&self, lease: &Lease<'_, E>, mut link: Link<E::Upstream>, facts: &ResponseFacts) {
-        let hint = facts.keep_alive_timeout.map(|wait| wait.saturating_sub(std::time::Duration::from_secs(1)));
+        let hint = facts.keep_alive_timeout.map(|wait| wait.saturating_sub(AHEAD));
         let wait = self.limits.upstream_idle_timeout.min(hint.unwrap_or(self.limits.upstream_idle_timeout));
         link.used = self.timers.now();
         let expires = link.used + wait;

@@ -6,7 +6,7 @@ use super::*;
 fn plain_request_passes_in_order_and_case() {
     assert_eq!(
         encoded("GET /a?b HTTP/1.1\r\nuser-Agent: x \r\nHOST: a:1\r\nX_Y:z\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n"),
-        "GET /a?b HTTP/1.1\r\nHost: a:1\r\nuser-Agent: x\r\nX_Y: z\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n"
+        "GET /a?b HTTP/1.1\r\nuser-Agent: x\r\nHOST: a:1\r\nX_Y: z\r\nCookie: a=1\r\nCookie: b=2\r\n\r\n"
     );
 }
 
@@ -36,7 +36,13 @@ fn hop_by_hop_fields_end_here() {
     );
     assert_eq!(
         encoded("GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\nSec-X: y\r\n\r\n"),
-        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nSec-X: y\r\nConnection: Upgrade\r\n\r\n"
+        "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-X: y\r\n\r\n"
+    );
+    assert_eq!(
+        encoded(
+            "GET / HTTP/1.1\r\nA: b\r\nConnection: x\r\nUpgrade: a\r\nX: c\r\nConnection: upgrade\r\nHost: a\r\n\r\n"
+        ),
+        "GET / HTTP/1.1\r\nA: b\r\nConnection: Upgrade\r\nUpgrade: a\r\nHost: a\r\n\r\n"
     );
 }
 

@@ -161,7 +161,8 @@ fn only_safe_upgrades_pass() {
     assert!(upgrade("GET", "Connection: upgrade\r\nUpgrade: made-up/1.0"));
     assert!(!upgrade("GET", "Upgrade: websocket"));
     assert!(!upgrade("GET", "Connection: upgrade"));
-    assert!(!upgrade("POST", "Connection: upgrade\r\nUpgrade: websocket"));
+    assert!(upgrade("POST", "Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 0"));
+    assert!(!upgrade("POST", "Connection: upgrade\r\nUpgrade: websocket\r\nTransfer-Encoding: chunked"));
     assert!(!upgrade("GET", "Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1"));
     for protocol in ["h2c", "H2C", "websocket, h2c", "h2", "HTTP/2.0", "TLS/1.3", "h2c/1", "", "a b"] {
         let fields = format!("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {protocol}\r\nHTTP2-Settings: x");

@@ -42,7 +42,8 @@ fn framing_table() {
         (HEAD, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Framing::None, true),
         (HEAD, "HTTP/1.1 200 OK\r\n\r\n", Framing::None, true),
         (UPGRADE, "HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n", Framing::Tunnel, false),
-        (UPGRADE, "HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n", Framing::Length(0), true),
+        (GET, "HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n", Framing::None, false),
+        (UPGRADE, "HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n", Framing::Length(0), false),
     ] {
         let facts = judge(request, response).unwrap();
         assert_eq!((facts.framing, facts.keep_alive), (framing, keep_alive), "{request:?} {response:?}");
@@ -60,7 +61,6 @@ fn bad_responses() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
         "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
         "HTTP/1.1 304 Not Modified\r\nContent-Length: x\r\n\r\n",
-        "HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n",
         "HTTP/1.1 200 OK\r\nA : b\r\n\r\n",
         "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n",
         "HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n",
@@ -130,6 +130,16 @@ fn informational_and_upgraded() {
     );
     assert_eq!(head, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
     assert_eq!((delivery.framing, delivery.keep_alive), (Framing::Tunnel, false));
+    let (head, _) = deliver(UPGRADE, "HTTP/1.1 101 S\r\nconnection: upgrade\r\nUpgrade: websocket\r\nA: b\r\n\r\n");
+    assert_eq!(head, "HTTP/1.1 101 S\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nA: b\r\n\r\n");
+    let (head, _) = deliver(UPGRADE, "HTTP/1.1 101 S\r\nUpgrade: websocket\r\n\r\n");
+    assert_eq!(head, "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+    // Unasked: passed on, and the end of the connection.
+    let (head, delivery) = deliver(GET, "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+    assert_eq!(head, "HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: close\r\n\r\n");
+    assert_eq!((delivery.framing, delivery.keep_alive), (Framing::None, false));
+    let (_, delivery) = deliver(UPGRADE, "HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n");
+    assert!(delivery.keep_alive);
 }
 
 #[test]
