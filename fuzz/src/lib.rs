@@ -3,7 +3,12 @@
 //! Each takes any bytes and panics where a law is broken. A finding becomes a file under `corpus/`, named after what
 //! it showed. `cargo +nightly fuzz run http1_request --features libfuzzer` looks for more.
 
+pub mod buffers;
+pub mod config;
+pub mod dispatch;
 pub mod http1;
+pub mod input;
+pub mod lifecycle;
 pub mod strict;
 
 /// A target: the name of its binary and of its folder under `corpus/`, and its function.
@@ -16,4 +21,8 @@ pub const TARGETS: &[Target] = &[
     ("http1_chunked", http1::chunked),
     ("http1_body", http1::body),
     ("http1_connection", http1::connection),
+    ("buffers", buffers::run),
+    ("dispatch", dispatch::run),
+    ("lifecycle", lifecycle::run),
+    ("config", config::run),
 ];

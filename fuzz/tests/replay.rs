@@ -1,5 +1,7 @@
 //! Replays every corpus file through its target.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may panic as tests do")]
+
 use forebay_fuzz::TARGETS;
 use std::path::Path;
 
@@ -30,18 +32,37 @@ fn every_folder_has_a_target() {
 }
 
 #[test]
+fn every_target_has_a_binary() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    for (name, _) in TARGETS {
+        assert!(manifest.contains(&format!("name = \"{name}\"\npath = \"fuzz_targets/{name}.rs\"")), "{name}");
+        assert!(root.join(format!("fuzz_targets/{name}.rs")).is_file(), "{name}");
+    }
+}
+
+#[test]
 fn every_prefix_and_small_damage_of_the_corpus() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
-    for (name, target) in TARGETS {
-        for entry in std::fs::read_dir(root.join(name)).unwrap() {
-            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-            for at in 0..bytes.len().min(400) {
-                target(&bytes[..at]);
-                for damage in [0, b'\r', b'\n', b' ', b':', 0xff] {
-                    let mut damaged = bytes.clone();
-                    damaged[at] = damage;
-                    target(&damaged);
-                }
+    std::thread::scope(|scope| {
+        for (name, target) in TARGETS {
+            let folder = root.join(name);
+            scope.spawn(move || damage(&folder, *target));
+        }
+    });
+}
+
+fn damage(folder: &Path, target: fn(&[u8])) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        println!("{}", path.display());
+        let bytes = std::fs::read(path).unwrap();
+        for at in 0..bytes.len().min(400) {
+            target(&bytes[..at]);
+            for damage in [0, b'\r', b'\n', b' ', b':', 0xff] {
+                let mut damaged = bytes.clone();
+                damaged[at] = damage;
+                target(&damaged);
             }
         }
     }
