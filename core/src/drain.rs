@@ -92,6 +92,7 @@ pub enum Step {
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     step: Step,
+    began: Timestamp,
     until: Timestamp,
     stop: Duration,
     given_up: Timestamp,
@@ -109,7 +110,13 @@ impl Shutdown {
     /// A shutdown that begins now and gives clients at most `drain`, then workers `stop` until they are killed.
     #[must_use]
     pub fn new(now: Timestamp, drain: Duration, stop: Duration) -> Self {
-        Self { step: Step::Drain, until: now + drain, stop, given_up: Timestamp::NEVER, quiet_since: None }
+        Self { step: Step::Drain, began: now, until: now + drain, stop, given_up: Timestamp::NEVER, quiet_since: None }
+    }
+
+    /// Time since it began.
+    #[must_use]
+    pub fn age(&self, now: Timestamp) -> Duration {
+        now.since(self.began)
     }
 
     /// Asked again: no more patience.

@@ -27,7 +27,9 @@ use tracing::{error, info, warn};
 use crate::access_log::{AccessLog, AccessLogHandle};
 use crate::app::assets;
 use crate::bulletin::{Bulletin, Door, Endpoints, Notice, Phase};
-use crate::config::{AccessLogConfig, Config, ConfigErrors, EngineChoice, ForwardingConfig, FrontConfig, ShardsConfig};
+use crate::config::{
+    AccessLogConfig, Affinity, Config, ConfigErrors, EngineChoice, ForwardingConfig, FrontConfig, ShardsConfig,
+};
 use crate::cpus::usable_cpus;
 use crate::metrics::Metrics;
 use crate::shard::{self, Setup};
@@ -118,6 +120,7 @@ where
         forwarding: Some(&config.forwarding),
         shards: &config.shards,
         external: false,
+        affinity: config.affinity,
         log,
     };
     let (driver, threads) = plan.start::<E>(listen, &supervisor.commands())?;
@@ -149,6 +152,7 @@ fn front_on<E: Engine>(config: FrontConfig) -> Result<Outcome, StartError> {
         forwarding: config.forwarding.as_ref(),
         shards: &config.shards,
         external: true,
+        affinity: Affinity::Off,
         log: log.clone(),
     };
     let (driver, threads) = plan.start::<E>(listen, &commands)?;
@@ -272,6 +276,7 @@ struct Plan<'a> {
     forwarding: Option<&'a ForwardingConfig>,
     shards: &'a ShardsConfig,
     external: bool,
+    affinity: Affinity,
     log: Option<AccessLogHandle>,
 }
 
@@ -298,6 +303,7 @@ impl Plan<'_> {
                 limits: self.limits.clone(),
                 forwarding: self.forwarding.cloned(),
                 external: self.external,
+                affinity: self.affinity,
                 listen: listen.iter_mut().filter_map(|(route, bound)| Some((*route, bound.next()?))).collect(),
                 options: EngineOptions { cpu, batch: self.shards.batch },
                 boot,

@@ -78,6 +78,7 @@ fn config(dir: &Path) -> Config {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
         engine: EngineChoice::Monoio,
         transport: TransportChoice::Http,
+        affinity: forebay::config::Affinity::Off,
         launch: Launch {
             program: "node".into(),
             args: vec!["server.js".into()],

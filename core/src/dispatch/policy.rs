@@ -41,6 +41,25 @@ pub fn choose(own: usize, count: usize, in_flight_max: u32, at: impl Fn(usize) -
     }
 }
 
+/// The worker for every request with this `key`, as an index below `count`: the same one for as long as it is open and
+/// has room, whichever shard asks. None if every worker is closed or has `in_flight_max`.
+///
+/// Rendezvous hashing: when a worker comes or goes, only the keys that were its own move.
+pub fn stick(key: u64, count: usize, in_flight_max: u32, at: impl Fn(usize) -> Candidate) -> Option<usize> {
+    let usable = |&i: &usize| {
+        let worker = at(i);
+        worker.open && worker.in_flight < in_flight_max
+    };
+    (0..count).filter(usable).max_by_key(|&i| mix(key ^ mix(i as u64 + 1)))
+}
+
+/// Spreads neighbouring numbers over all 64 bits (the finaliser of SplitMix64).
+const fn mix(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +80,20 @@ mod tests {
         assert_eq!(pick(0, 4, &[(true, 4), (true, 4)]), None);
         assert_eq!(pick(7, 4, &[(true, 2), (true, 1)]), Some(1));
         assert_eq!(pick(0, 4, &[]), None);
+    }
+
+    #[test]
+    fn sticking_spreads_keys_and_moves_only_those_of_a_closed_worker() {
+        let open = |closed: usize| move |i: usize| Candidate { open: i != closed, in_flight: 0 };
+        let mut hits = [0u32; 4];
+        for key in 0..4000 {
+            let all = stick(key, 4, 9, open(9)).unwrap();
+            hits[all] += 1;
+            let fewer = stick(key, 4, 9, open(2)).unwrap();
+            assert!(fewer == all || all == 2, "key {key} moved from {all} to {fewer}");
+        }
+        assert!(hits.iter().all(|&n| (850..1150).contains(&n)), "{hits:?}");
+        assert_eq!(stick(7, 3, 0, open(9)), None);
     }
 
     proptest! {

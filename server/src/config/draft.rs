@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use forebay_core::limits::Limits;
 
-use super::{AccessLogFormat, EngineChoice, ForwardingConfig, LogConfig, LogFormat, Network, TransportChoice};
+use super::{
+    AccessLogFormat, Affinity, EngineChoice, ForwardingConfig, LogConfig, LogFormat, Network, TransportChoice,
+};
 
 /// What `[app]` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +56,7 @@ pub(super) struct Draft {
     pub(super) listen: Vec<SocketAddr>,
     pub(super) engine: Option<EngineChoice>,
     pub(super) transport: TransportChoice,
+    pub(super) affinity: Affinity,
     pub(super) metrics: Option<SocketAddr>,
     pub(super) runtime_dir: Option<PathBuf>,
     pub(super) app: AppSettings,
@@ -73,6 +76,7 @@ impl Default for Draft {
             listen: Vec::new(),
             engine: None,
             transport: TransportChoice::Auto,
+            affinity: Affinity::Auto,
             metrics: None,
             runtime_dir: None,
             app: AppSettings::default(),
@@ -98,6 +102,14 @@ impl Draft {
             "monoio" => Some(EngineChoice::Monoio),
             "compio" => Some(EngineChoice::Compio),
             _ => None,
+        };
+    }
+
+    pub(super) fn set_affinity(&mut self, word: &str) {
+        self.affinity = match word {
+            "address" => Affinity::Address,
+            "off" => Affinity::Off,
+            _ => Affinity::Auto,
         };
     }
 

@@ -38,6 +38,8 @@ pub struct Config {
     pub engine: EngineChoice,
     /// How workers are fed.
     pub transport: TransportChoice,
+    /// Which requests stick to one worker.
+    pub affinity: Affinity,
     /// What a worker process runs.
     pub launch: Launch,
     /// The worker processes.
@@ -72,6 +74,17 @@ pub enum TransportChoice {
     Auto,
     /// HTTP/1.1 on the worker's endpoint.
     Http,
+}
+
+/// Which requests of a client address always go to the same worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Affinity {
+    /// Those of engine.io, the transport of socket.io: a session's long polling has to meet the process that knows it.
+    Auto,
+    /// All.
+    Address,
+    /// None.
+    Off,
 }
 
 /// The command that a worker process runs.

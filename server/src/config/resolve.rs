@@ -102,6 +102,7 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, ConfigErrors> {
         listen: draft.listen,
         engine: draft.engine.unwrap_or(DEFAULT_ENGINE),
         transport: draft.transport,
+        affinity: draft.affinity,
         launch,
         workers: WorkersConfig {
             count: count(draft.workers.count, cpus),

@@ -148,6 +148,13 @@ pub(super) static SETTINGS: &[Setting] = &[
     of("workers.pin", Switch(|d, v| d.workers.pin = v), "true", "Pins worker i to the i-th usable vCPU."),
     of("workers.batch", Switch(|d, v| d.workers.batch = v), "true", "Runs workers under `SCHED_BATCH` (Linux)."),
     of(
+        "workers.affinity",
+        OneOf(&["auto", "address", "off"], |d, v| d.set_affinity(v)),
+        "auto",
+        "Which requests of a client address always go to the same worker. auto: those of engine.io (socket.io), whose \
+         long polling needs it. address: all. off: none.",
+    ),
+    of(
         "workers.preload",
         Switch(|d, v| d.workers.preload = v),
         "true",

@@ -1,6 +1,7 @@
 //! One request, from its head to the end of its response: judge, find a worker, relay, and try again where that is
 //! allowed.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 
 use forebay_core::buf::{Chunk, ChunkSize, Slice};
@@ -20,6 +21,7 @@ use super::relay::{Relay, too_large};
 use super::respond::{Answer, Then};
 use super::{Engine, Shard};
 use crate::bulletin::{Event, ShardStats};
+use crate::config::Affinity;
 
 /// Room for what encoding adds to a request head: forwarding fields with addresses and host names, request id.
 const HEAD_ROOM: usize = 512;
@@ -45,7 +47,7 @@ pub(super) async fn exchange<E: Engine>(
 ) -> After {
     let began = E::now();
     let id = shard.next_id();
-    let (facts, encoded) = match admit(shard, client, &head, id) {
+    let (facts, key, encoded) = match admit(shard, client, &head, id) {
         Ok(admitted) => admitted,
         Err(reject) => {
             shard.record(client, &head, id, began, &Outcome::rejected(reject));
@@ -54,6 +56,7 @@ pub(super) async fn exchange<E: Engine>(
         }
     };
     let mut relay = Relay::new(&shard.pool, &shard.limits, began, facts, encoded);
+    relay.key = key;
     let mut outcome = Outcome { bytes_in: head.len() as u64, ..Outcome::default() };
     let after = match rest.map_or(Ok(()), |rest| relay.on_client_bytes(rest)) {
         Ok(()) => attempts(shard, client, client_reads, &mut relay, &mut outcome).await,
@@ -71,7 +74,7 @@ fn admit<E: Engine>(
     client: &Client<E>,
     bytes: &[u8],
     id: RequestId,
-) -> Result<(RequestFacts, Slice), Reject> {
+) -> Result<(RequestFacts, Option<u64>, Slice), Reject> {
     let head = RequestHead::parse(bytes, usize::from(shard.limits.fields_max))?;
     let facts = judge_request(&head)?;
     if let Framing::Length(length) = facts.body
@@ -101,7 +104,25 @@ fn admit<E: Engine>(
         encode_request(&head, &facts, forwarding.as_ref(), &mut out)
             .map_err(|_full| Reject { status: 431, reason: "The head is larger than this server accepts." })?;
     }
-    Ok((facts, out.freeze()))
+    Ok((facts, key(shard.affinity, &head, client.address), out.freeze()))
+}
+
+/// What ties a request to one worker: its client's address, where that is asked for.
+fn key(affinity: Affinity, head: &RequestHead<'_>, address: IpAddr) -> Option<u64> {
+    let sticks = match affinity {
+        Affinity::Off => false,
+        Affinity::Address => true,
+        // engine.io names its protocol's version in every request of a session.
+        Affinity::Auto => {
+            let query = head.target.iter().position(|&byte| byte == b'?').map(|at| &head.target[at..]);
+            query.is_some_and(|query| query.windows(5).any(|word| matches!(word, b"?EIO=" | b"&EIO=")))
+        }
+    };
+    sticks.then(|| match address {
+        IpAddr::V4(ip) => u64::from(ip.to_bits()),
+        // The network part: hosts of one network may use several addresses of it.
+        IpAddr::V6(ip) => (ip.to_bits() >> 64) as u64,
+    })
 }
 
 /// Gives the request to workers until one has answered it or the retry table says stop.

@@ -7,7 +7,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use forebay_core::buf::Chunk;
-use forebay_core::dispatch::{Candidate, Ticket, WaitQueue, choose};
+use forebay_core::dispatch::{Candidate, Ticket, WaitQueue, choose, stick};
 use forebay_core::id::{Generation, WorkerId};
 use forebay_core::time::Timestamp;
 use forebay_transports::Completion;
@@ -121,8 +121,8 @@ impl<E: Engine> Shard<E> {
         self.suspects.add(worker, generation, E::now() + SUSPECT_FOR);
     }
 
-    /// Counts a request into a worker that has room, the shard's own if possible.
-    pub(super) fn try_enter(&self, route: u16) -> Option<Lease<'_, E>> {
+    /// Counts a request into a worker that has room: the one its key stands for, or the shard's own if possible.
+    pub(super) fn try_enter(&self, route: u16, key: Option<u64>) -> Option<Lease<'_, E>> {
         let (slots, max) = (self.bulletin.route(usize::from(route)), self.limits.in_flight_max);
         let count = usize::from(slots.end - slots.start);
         let worker = |i: usize| WorkerId(slots.start + u16::try_from(i).unwrap_or(u16::MAX));
@@ -140,7 +140,11 @@ impl<E: Engine> Shard<E> {
         // A worker may close its door or fill up between the look and the count: look again, as often as there are
         // workers.
         for _ in 0..=count {
-            let worker = worker(choose(own, count, max, at)?);
+            let chosen = match key {
+                Some(key) => stick(key, count, max, at),
+                None => choose(own, count, max, at),
+            };
+            let worker = worker(chosen?);
             if let Some(generation) = self.bulletin.enter(worker, max) {
                 return Some(Lease { shard: self, route, worker, generation, tunnel: false });
             }
@@ -160,7 +164,7 @@ impl<E: Engine> Shard<E> {
         mut client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
     ) -> Result<Lease<'s, E>, Refusal> {
         if self.queue(route).borrow().is_empty()
-            && let Some(lease) = self.try_enter(route)
+            && let Some(lease) = self.try_enter(route, relay.key)
         {
             return Ok(lease);
         }
@@ -173,7 +177,7 @@ impl<E: Engine> Shard<E> {
         self.publish_waiting();
         loop {
             let first = self.queue(route).borrow().is_front(ticket);
-            if first && let Some(lease) = self.try_enter(route) {
+            if first && let Some(lease) = self.try_enter(route, relay.key) {
                 drop(place);
                 return Ok(lease);
             }

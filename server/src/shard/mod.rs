@@ -33,7 +33,7 @@ use forebay_transports::{Engine, EngineOptions, Listener};
 
 use crate::access_log::AccessLogHandle;
 use crate::bulletin::{Bulletin, Phase, ShardStats, Shed};
-use crate::config::ForwardingConfig;
+use crate::config::{Affinity, ForwardingConfig};
 use lease::{Queues, Suspects};
 use timers::{TICK, Timers};
 use upstream::Link;
@@ -59,6 +59,8 @@ pub struct Setup<E: Engine> {
     pub forwarding: Option<ForwardingConfig>,
     /// Whether workers are somebody else's: one that does not listen is a 502 at once, nothing is waited for.
     pub external: bool,
+    /// Which requests stick to one worker.
+    pub affinity: Affinity,
     /// Addresses to serve, with the route of each.
     pub listen: Vec<(u16, E::Bound)>,
     /// How the thread runs.
@@ -76,6 +78,7 @@ struct Shard<E: Engine> {
     limits: Limits,
     forwarding: Option<ForwardingConfig>,
     external: bool,
+    affinity: Affinity,
     pool: Pool,
     arena: Arena,
     timers: Timers,
@@ -166,6 +169,7 @@ impl<E: Engine> Shard<E> {
             log: setup.log,
             forwarding: setup.forwarding,
             external: setup.external,
+            affinity: setup.affinity,
             bulletin,
             limits,
         }

@@ -48,6 +48,8 @@ pub(super) struct Relay<'s> {
     limits: &'s Limits,
     /// When the request came.
     pub(super) began: Timestamp,
+    /// What ties the request to one worker, if anything does.
+    pub(super) key: Option<u64>,
     /// What the request's head said.
     pub(super) request: RequestFacts,
     body: BodyDecoder,
@@ -102,6 +104,7 @@ impl<'s> Relay<'s> {
             pool,
             limits,
             began,
+            key: None,
             request,
             body,
             body_bytes: 0,

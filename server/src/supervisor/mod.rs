@@ -131,6 +131,8 @@ impl Supervisor {
     const TURN_DRAINING: Duration = Duration::from_millis(10);
     /// Messages of one kind that wait for the loop; their senders wait when there are more.
     const MESSAGES_MAX: usize = 64;
+    /// Two orders to stop within this time are one.
+    const SAME_STOP: Duration = Duration::from_millis(500);
     /// What the last lines of workers get to be printed at the end.
     const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -255,11 +257,14 @@ impl Supervisor {
     }
 
     fn on_command(&mut self, command: Command) {
+        let now = self.now();
         match (command, &mut self.stage) {
             (Command::Reload, Stage::Stopping(..)) => {
                 warn!(target: "forebay", "reload ignored: the server is stopping");
             }
             (Command::Reload, Stage::Serving | Stage::Reloading(_)) => self.on_reload(),
+            // One keystroke can reach us twice: from the terminal, and from a parent that passes signals on.
+            (Command::Stop, Stage::Stopping(shutdown, _)) if shutdown.age(now) < Self::SAME_STOP => {}
             (Command::Stop, Stage::Stopping(shutdown, _)) => {
                 warn!(target: "forebay", "told to stop again: killing");
                 shutdown.on_asked_again();
