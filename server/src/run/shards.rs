@@ -1,0 +1,156 @@
+//! The shards' threads and the sockets they share clients on.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use crossbeam::channel::{Sender, bounded};
+use forebay_core::limits::Limits;
+use forebay_transports::{Engine, EngineOptions};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tracing::error;
+
+use super::no_thread;
+use crate::access_log::AccessLogHandle;
+use crate::bulletin::{Bulletin, Phase};
+use crate::config::{Affinity, ForwardingConfig, ShardsConfig};
+use crate::cpus::usable_cpus;
+use crate::shard::{self, Setup};
+use crate::supervisor::runtime_dir::StartError;
+use crate::supervisor::{Command, Outcome};
+
+/// Every address with its route, bound once for each shard.
+pub(super) type Bounds<E> = Vec<(u16, Vec<<E as Engine>::Bound>)>;
+
+/// Binds every address, each with the number of its route, for `shards` threads.
+pub(super) fn bind<E: Engine>(
+    addresses: impl Iterator<Item = (u16, SocketAddr)>,
+    shards: usize,
+) -> Result<Bounds<E>, StartError> {
+    raise_descriptor_limit();
+    let one = |(route, address)| match E::bind(address, shards) {
+        Ok(bound) => Ok((route, bound)),
+        Err(error) => Err(cannot_listen(error.address, &error.source)),
+    };
+    addresses.map(one).collect()
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> StartError {
+    let kind = error.kind();
+    let hint = if kind == io::ErrorKind::AddrInUse {
+        format!("another process listens there: `ss -ltnp 'sport = :{}'`", address.port())
+    } else if kind == io::ErrorKind::PermissionDenied {
+        "ports below 1024 need the capability CAP_NET_BIND_SERVICE, or another port".to_string()
+    } else if kind == io::ErrorKind::AddrNotAvailable {
+        "the address must be one of this machine's: `ip address`".to_string()
+    } else {
+        "name another address with --listen".to_string()
+    };
+    StartError { what: format!("server.listen: cannot listen on {address} ({error})"), hint }
+}
+
+/// Each client and each exchange takes a descriptor, so the soft limit is raised to the hard one.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        // Where that is refused the old limit holds, and accepting says so when it is reached.
+        let _refused = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    }
+}
+
+/// What every shard has in common.
+pub(super) struct Plan<'a> {
+    /// The worker table and the counters.
+    pub(super) bulletin: Arc<Bulletin>,
+    /// The bounds to work within.
+    pub(super) limits: &'a Limits,
+    /// Headers to add to requests; none passes heads on as they are.
+    pub(super) forwarding: Option<&'a ForwardingConfig>,
+    /// How many threads, and how they run.
+    pub(super) shards: &'a ShardsConfig,
+    /// Whether workers are somebody else's.
+    pub(super) external: bool,
+    /// Which requests stick to one worker.
+    pub(super) affinity: Affinity,
+    /// Where access log records go, if anywhere.
+    pub(super) log: Option<AccessLogHandle>,
+}
+
+/// One a shard.
+pub(super) type Threads = Vec<JoinHandle<()>>;
+
+impl Plan<'_> {
+    /// Starts one thread a shard; returns when all of them serve, with what drives their IO. A shard that ends later
+    /// for a reason of its own takes the server with it.
+    pub(super) fn start<E: Engine>(
+        &self,
+        listen: Bounds<E>,
+        stop: &Sender<Command>,
+    ) -> Result<(&'static str, Threads), StartError> {
+        let (cpus, boot) = (usable_cpus(), random());
+        let mut listen: Vec<(u16, std::vec::IntoIter<E::Bound>)> =
+            listen.into_iter().map(|(route, bound)| (route, bound.into_iter())).collect();
+        let (started, starts) = bounded(self.shards.count);
+        let mut threads = Vec::with_capacity(self.shards.count);
+        for index in 0..self.shards.count {
+            let cpu = self.shards.pin.then(|| cpus[index % cpus.len()]);
+            let setup = Setup::<E> {
+                index,
+                bulletin: Arc::clone(&self.bulletin),
+                limits: self.limits.clone(),
+                forwarding: self.forwarding.cloned(),
+                external: self.external,
+                affinity: self.affinity,
+                listen: listen.iter_mut().filter_map(|(route, bound)| Some((*route, bound.next()?))).collect(),
+                options: EngineOptions { cpu, batch: self.shards.batch },
+                boot,
+                log: self.log.clone(),
+            };
+            let (started, stop, bulletin) = (started.clone(), stop.clone(), Arc::clone(&self.bulletin));
+            let work = move || {
+                let first = started.clone();
+                let ended = shard::run(setup, move |driver| {
+                    let _gone = first.send(Ok(driver));
+                });
+                if let Err(error) = ended {
+                    let _gone = started.try_send(Err(error.to_string()));
+                }
+                if bulletin.phase() != Phase::Stopping {
+                    error!(target: "forebay", "shard {index} has ended; stopping");
+                    let _gone = stop.send(Command::Stop);
+                }
+            };
+            let thread = thread::Builder::new().name(format!("shard-{index}"));
+            threads.push(thread.spawn(work).map_err(no_thread)?);
+        }
+        let mut driver = "";
+        for _ in 0..self.shards.count {
+            driver = match starts.recv() {
+                Ok(Ok(driver)) => driver,
+                Ok(Err(why)) => return Err(no_engine(E::NAME, &why)),
+                Err(_) => return Err(no_engine(E::NAME, "its thread ended")),
+            };
+        }
+        Ok((driver, threads))
+    }
+}
+
+fn no_engine(name: &str, why: &str) -> StartError {
+    StartError {
+        what: format!("server.engine: {name} cannot run here ({why})"),
+        hint: "try --engine compio, or see the limits of descriptors and of locked memory (`ulimit -n -l`)".into(),
+    }
+}
+
+/// A number that two starts of the server do not share. Nothing secret hangs on it.
+fn random() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish()
+}
+
+/// Waits for the shards to end; a shard that panicked makes the outcome a failure.
+pub(super) fn join(threads: Threads, outcome: Outcome) -> Outcome {
+    let panicked = threads.into_iter().map(JoinHandle::join).filter(Result::is_err).count();
+    if panicked > 0 { Outcome::Failed } else { outcome }
+}
