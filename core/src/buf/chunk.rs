@@ -280,6 +280,13 @@ impl Slice {
         front
     }
 
+    /// Bytes of memory that this slice keeps away from home: the whole chunk, however short the slice.
+    #[must_use]
+    pub fn pinned_bytes(&self) -> usize {
+        // SAFETY: a slice's owner lives as long as the slice.
+        self.owner.map_or(0, |owner| unsafe { owner.as_ref() }.size.allocation())
+    }
+
     /// Makes this slice longer by `next` if that one begins, in the same memory, where this one ends.
     ///
     /// # Errors

@@ -15,8 +15,12 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Slices beyond which [`is_full`](Queue::is_full) holds whatever their bytes: small slices may pin large chunks.
+    /// Slices beyond which [`is_full`](Queue::is_full) holds whatever their bytes: what is held is written in one call.
     pub const SLICES_MAX: usize = 64;
+
+    /// Bytes of memory that a queue may pin for each byte of its window. Node writes 16 KiB and a chunk's framing, a
+    /// little more than a medium chunk takes: such a stream would pin sixteen times what it holds.
+    pub const PINNED_PER_BYTE_MAX: usize = 4;
 
     /// An empty queue.
     #[must_use]
@@ -36,10 +40,19 @@ impl Queue {
         self.bytes == 0
     }
 
-    /// Whether the source should pause: `window` bytes or [`SLICES_MAX`](Queue::SLICES_MAX) slices wait.
+    /// Whether the source should pause: `window` bytes or [`SLICES_MAX`](Queue::SLICES_MAX) slices wait, or they pin
+    /// [`PINNED_PER_BYTE_MAX`](Queue::PINNED_PER_BYTE_MAX) times the window.
     #[must_use]
     pub fn is_full(&self, window: usize) -> bool {
-        self.bytes >= window || self.slices.len() >= Self::SLICES_MAX
+        self.bytes >= window
+            || self.slices.len() >= Self::SLICES_MAX
+            || self.pinned_bytes() >= window.saturating_mul(Self::PINNED_PER_BYTE_MAX)
+    }
+
+    /// Bytes of memory that the slices keep away from home, counted once a slice.
+    #[must_use]
+    pub fn pinned_bytes(&self) -> usize {
+        self.slices.iter().map(Slice::pinned_bytes).sum()
     }
 
     /// Appends a slice; one that continues the last slice's memory extends it. Empty ones are dropped.
@@ -163,6 +176,21 @@ mod tests {
             queue.clear();
             prop_assert_eq!(pool.stats().away, [0; 3]);
         }
+    }
+
+    #[test]
+    fn short_slices_of_large_chunks_fill_a_queue() {
+        let pool = Pool::new(0);
+        let mut queue = Queue::new();
+        let window = ChunkSize::Large.allocation();
+        for count in 1..=Queue::PINNED_PER_BYTE_MAX {
+            assert!(!queue.is_full(window));
+            let mut chunk = pool.take(ChunkSize::Large);
+            chunk.put(b"little").unwrap();
+            queue.push(chunk.freeze());
+            assert_eq!((queue.pinned_bytes(), pool.stats().away_bytes()), (count * window, count * window));
+        }
+        assert!(queue.is_full(window) && !queue.is_full(usize::MAX));
     }
 
     #[test]

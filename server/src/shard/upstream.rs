@@ -21,8 +21,8 @@ pub(super) struct Link<C> {
     pub(super) conn: C,
     /// Size of the read that its responses needed last.
     pub(super) size: ChunkSize,
-    /// When it was used last, on the coarse clock.
-    used: Timestamp,
+    /// When it was used last, on the coarse clock; none if that left open whether the worker had said all.
+    used: Option<Timestamp>,
     /// Whether it has carried no request yet.
     pub(super) is_new: bool,
 }
@@ -63,7 +63,7 @@ impl<E: Engine> Shard<E> {
         ShardStats::add(&stats.dials, 1);
         let endpoint = self.bulletin.endpoint(lease.worker, lease.generation);
         match E::dial(&endpoint, E::now() + self.limits.dial_timeout).await {
-            Ok(conn) => Ok(Link { conn, size: ChunkSize::Small, used: self.timers.now(), is_new: true }),
+            Ok(conn) => Ok(Link { conn, size: ChunkSize::Small, used: None, is_new: true }),
             Err(error) => {
                 self.bulletin.report(Event::Refused(lease.worker, lease.generation));
                 Err(error)
@@ -73,18 +73,21 @@ impl<E: Engine> Shard<E> {
 
     /// Whether a connection was used so recently that looking at it costs more than it saves: should the worker have
     /// closed it meanwhile, the write fails or the reset says that nothing was read, and any request is tried again.
+    /// One that sent more than a response is another matter: its next client would get the rest for an answer. So this
+    /// goes only for connections of which the last read took all that had arrived.
     /// Sockets of other people's workers come and go at any moment; those are always looked at.
     fn is_recent(&self, link: &Link<E::Upstream>, now: Timestamp) -> bool {
-        !self.external && now.since(link.used) < TICK
+        !self.external && link.used.is_some_and(|used| now.since(used) < TICK)
     }
 
     /// Offers a connection for the next request. A worker says with `Keep-Alive: timeout=N` when it will close; we are
     /// ahead of it, so that no request meets the closing.
-    pub(super) fn keep(&self, lease: &Lease<'_, E>, mut link: Link<E::Upstream>, facts: &ResponseFacts) {
+    pub(super) fn keep(&self, lease: &Lease<'_, E>, mut link: Link<E::Upstream>, facts: &ResponseFacts, drained: bool) {
         let hint = facts.keep_alive_timeout.map(|wait| wait.saturating_sub(AHEAD));
         let wait = self.limits.upstream_idle_timeout.min(hint.unwrap_or(self.limits.upstream_idle_timeout));
-        link.used = self.timers.now();
-        let expires = link.used + wait;
+        let now = self.timers.now();
+        link.used = drained.then_some(now);
+        let expires = now + wait;
         let kept = self.upstreams[usize::from(lease.worker.0)].borrow_mut().keep(link, lease.generation, expires);
         match kept {
             Kept::Yes | Kept::No(_) => {}

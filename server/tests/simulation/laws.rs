@@ -1,0 +1,225 @@
+//! The book that everybody in a world writes into, and the laws that are checked as they write.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use forebay::bulletin::{Bulletin, Door, Notice};
+use forebay_core::buf::{ChunkSize, Pool, Queue};
+use forebay_core::id::{Generation, WorkerId};
+use forebay_core::time::Timestamp;
+
+use crate::plan::{Plan, now};
+
+/// What may pass at most between two signs of progress of an exchange, in virtual time. Every limit of a plan is a few
+/// seconds at most, and so are the pauses of workers.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One request as the workers saw it.
+#[derive(Debug, Default)]
+struct Asked {
+    idempotent: bool,
+    /// How often a worker read its head, and the whole of it.
+    heads: u32,
+    wholes: u32,
+    /// How often the client was answered.
+    answers: u32,
+}
+
+/// What happened in a world.
+pub(crate) struct Book {
+    pub(crate) plan: Plan,
+    pub(crate) bulletin: Arc<Bulletin>,
+    pub(crate) pools: Vec<Pool>,
+    /// Faults are over: workers do as they should.
+    pub(crate) calm: Cell<bool>,
+    /// The world is about to end.
+    pub(crate) over: Cell<bool>,
+    /// Clients that have not finished.
+    pub(crate) clients: Cell<u64>,
+    /// What each of them does now.
+    pub(crate) doing: RefCell<BTreeMap<u64, String>>,
+    last_id: Cell<u64>,
+    asked: RefCell<BTreeMap<u64, Asked>>,
+    /// Since when which process is not open any more, and how many requests its slot had been given then.
+    closed: RefCell<BTreeMap<(u16, u32), (Timestamp, u64)>>,
+    violations: RefCell<Vec<String>>,
+    tally: RefCell<BTreeMap<String, u64>>,
+    away_most: Cell<usize>,
+}
+
+impl Book {
+    pub(crate) fn new(plan: Plan, bulletin: Arc<Bulletin>) -> Self {
+        Self {
+            pools: (0..plan.shards).map(|_| Pool::new(1 << 20)).collect(),
+            clients: Cell::new(plan.clients),
+            plan,
+            bulletin,
+            calm: Cell::default(),
+            over: Cell::default(),
+            doing: RefCell::default(),
+            last_id: Cell::default(),
+            asked: RefCell::default(),
+            closed: RefCell::default(),
+            violations: RefCell::default(),
+            tally: RefCell::default(),
+            away_most: Cell::default(),
+        }
+    }
+
+    /// Counts something, so that a test can say what its seeds have reached.
+    pub(crate) fn count(&self, what: impl Display) {
+        *self.tally.borrow_mut().entry(what.to_string()).or_default() += 1;
+    }
+
+    pub(crate) fn violate(&self, law: u8, what: impl Display) {
+        let mut violations = self.violations.borrow_mut();
+        if violations.len() < 20 {
+            violations.push(format!("law {law} at {:?}: {what}", now().since(Timestamp::ZERO)));
+        }
+    }
+
+    pub(crate) fn close(&self) -> (Vec<String>, BTreeMap<String, u64>) {
+        self.count("worlds");
+        let mut tally = self.tally.take();
+        tally.insert("~most bytes away".into(), self.away_most.get() as u64);
+        (self.violations.take(), tally)
+    }
+
+    /// A new request.
+    pub(crate) fn ask(&self, idempotent: bool) -> u64 {
+        let id = self.last_id.get() + 1;
+        self.last_id.set(id);
+        self.asked.borrow_mut().insert(id, Asked { idempotent, ..Asked::default() });
+        id
+    }
+
+    /// A client got a final response to a request.
+    pub(crate) fn answered(&self, id: u64) {
+        self.check_bounds();
+        let mut asked = self.asked.borrow_mut();
+        let Some(it) = asked.get_mut(&id) else { return self.violate(4, format!("request {id} was never made")) };
+        it.answers += 1;
+        if it.answers > 1 {
+            self.violate(3, format!("request {id} was answered {} times", it.answers));
+        }
+    }
+
+    /// A worker has read the head of a request.
+    pub(crate) fn arrived(&self, id: u64, worker: WorkerId, generation: Generation) {
+        self.check_bounds();
+        let mut asked = self.asked.borrow_mut();
+        let Some(it) = asked.get_mut(&id) else { return self.violate(4, format!("a worker was asked for {id}")) };
+        it.heads += 1;
+        if it.heads > u32::from(self.plan.limits.attempts_max) {
+            self.violate(6, format!("request {id} was tried {} times", it.heads));
+        }
+        if it.heads > 1 {
+            self.count("seen again");
+        }
+        // Counted in while it was open, then dialled, written and carried there.
+        let lag = self.plan.limits.dial_timeout + self.plan.travel() * 2 + Duration::from_millis(50);
+        if let Some((since, _)) = self.closed.borrow().get(&(worker.0, generation.0))
+            && now().since(*since) > lag
+        {
+            let late = now().since(*since);
+            self.violate(5, format!("request {id} reached {worker}-{} {late:?} after it closed", generation.0));
+        }
+    }
+
+    /// A worker has read a request to its end.
+    pub(crate) fn read_whole(&self, id: u64) {
+        let mut asked = self.asked.borrow_mut();
+        let Some(it) = asked.get_mut(&id) else { return };
+        it.wholes += 1;
+        // A reset that comes from nowhere does not say what a reset says on a Unix socket: such worlds are excused.
+        if it.wholes > 1 && !it.idempotent && self.plan.config.faults.reset == 0 {
+            self.violate(6, format!("request {id} is not idempotent and was read {} times", it.wholes));
+        }
+    }
+
+    /// What was received is the beginning of what was sent.
+    pub(crate) fn same(&self, what: impl Display, received: &[u8], sent: &[u8]) {
+        if !sent.starts_with(received) {
+            let at = received.iter().zip(sent).take_while(|(a, b)| a == b).count();
+            let around = &received[at.saturating_sub(20)..(at + 40).min(received.len())];
+            let (got, most) = (received.len(), sent.len());
+            let text = String::from_utf8_lossy(around);
+            self.violate(4, format!("{what}: {got} bytes of {most}, other bytes from {at}: {text:?}"));
+        }
+    }
+
+    /// Publishes a notice, and remembers what shards may count on from then on.
+    pub(crate) fn publish(&self, worker: WorkerId, generation: Generation, door: Door) {
+        let home = worker.0 % u16::try_from(self.plan.shards).unwrap();
+        self.bulletin.publish(worker, Notice { generation, home, door });
+        if door != Door::Open {
+            let entry = (now(), self.bulletin.requests(worker));
+            self.closed.borrow_mut().entry((worker.0, generation.0)).or_insert(entry);
+        }
+    }
+
+    /// While a slot is not open, nothing is counted into it.
+    pub(crate) fn check_closed(&self, worker: WorkerId, generation: Generation) {
+        if let Some((_, given)) = self.closed.borrow().get(&(worker.0, generation.0))
+            && self.bulletin.requests(worker) != *given
+        {
+            self.violate(5, format!("{worker}-{} was given requests while it was closed", generation.0));
+        }
+    }
+
+    pub(crate) fn check_bounds(&self) {
+        let limits = &self.plan.limits;
+        for slot in 0..self.plan.slots {
+            let in_flight = self.bulletin.in_flight(WorkerId(slot));
+            if in_flight > limits.in_flight_max {
+                self.violate(7, format!("{in_flight} in flight in worker {slot}"));
+            }
+        }
+        for (shard, pool) in self.pools.iter().enumerate() {
+            let waiting = self.bulletin.stats(shard).waiting.load(Relaxed);
+            if waiting > u64::from(limits.queue_max) {
+                self.violate(7, format!("{waiting} wait in shard {shard}"));
+            }
+            let (away, clients) = (pool.stats().away_bytes(), self.bulletin.stats(shard).connections.load(Relaxed));
+            let bound = usize::try_from(clients).unwrap() * self.exchange_bytes_max();
+            self.away_most.set(self.away_most.get().max(away));
+            if away > bound {
+                let chunks = pool.stats().away;
+                self.violate(
+                    7,
+                    format!("{away} bytes are away ({chunks:?}) in shard {shard} for {clients} clients, not {bound}"),
+                );
+            }
+        }
+    }
+
+    /// Bytes of chunks that one exchange may hold. Its five queues (to each side waiting and in flight, and what is
+    /// held for another attempt) have so many slices at most. Reads grow and shrink step by step with what they bring,
+    /// so most slices are of small chunks, and what is larger was paid for by what filled the size below.
+    fn exchange_bytes_max(&self) -> usize {
+        let slices = 5 * (Queue::SLICES_MAX + 1) * ChunkSize::Small.allocation();
+        let reads = 2 * ChunkSize::Large.allocation();
+        let limits = &self.plan.limits;
+        let window = 2 * limits.window_bytes as usize + limits.replay_bytes_max as usize;
+        slices + reads + 2 * window
+    }
+
+    /// Nobody wants anything any more: everything is home.
+    pub(crate) fn check_rest(&self, when: &str) {
+        let left = self.bulletin.left();
+        let tunnels: u32 = (0..self.plan.slots).map(|slot| self.bulletin.tunnels(WorkerId(slot))).sum();
+        let counted: u64 = (0..self.plan.shards).map(|shard| self.bulletin.stats(shard).tunnels.load(Relaxed)).sum();
+        if (left.in_flight, left.waiting, left.connections, tunnels, counted) != (0, 0, 0, 0, 0) {
+            self.violate(7, format!("{when}: {left:?}, {tunnels} tunnels, {counted} counted by shards"));
+        }
+        for (shard, pool) in self.pools.iter().enumerate() {
+            if pool.stats().away != [0; 3] {
+                self.violate(7, format!("{when}: chunks of shard {shard} are not home: {:?}", pool.stats().away));
+            }
+        }
+    }
+}

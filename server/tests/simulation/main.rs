@@ -1,0 +1,103 @@
+//! The shard's real code in a simulated world with hostile networks, workers and clients, and the laws that hold
+//! whatever happens. A failure prints the one command that repeats it.
+//!
+//! `FOREBAY_SIM_SEEDS=N` tries N seeds from `FOREBAY_SIM_FROM` (0) on; `FOREBAY_SIM_SEED=N` chooses the one of
+//! `one_seed`, which also tells what it reached.
+#![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a new mood should not have to be listed everywhere")]
+
+mod ask;
+mod client;
+mod laws;
+mod manners;
+mod plan;
+mod wire;
+mod worker;
+mod world;
+
+use std::collections::BTreeMap;
+use std::panic::catch_unwind;
+use std::sync::Mutex;
+use std::thread;
+
+/// Seeds that once failed, with what they found.
+const REGRESSIONS: [u64; 0] = [];
+
+/// Seeds tried where nothing else is said.
+const SEEDS: u64 = 400;
+
+/// One of so many seeds is run twice, to see that it takes the same course.
+const TWICE_ONE_IN: u64 = 10;
+
+type Tally = BTreeMap<String, u64>;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Runs a seed; what went wrong.
+fn attempt(seed: u64, twice: bool) -> Result<Tally, String> {
+    let result = catch_unwind(|| {
+        let first = world::run(seed);
+        let same = !twice || world::run(seed) == first;
+        (first.value, same)
+    });
+    let repeat =
+        format!("repeat with: FOREBAY_SIM_SEED={seed} cargo test -p forebay --test simulation -- one_seed --nocapture");
+    match result {
+        Err(_) => Err(format!("seed {seed}: panicked\n  {repeat}")),
+        Ok((_, false)) => Err(format!("seed {seed}: law 10: it took another course the second time\n  {repeat}")),
+        Ok((ended, true)) if ended.violations.is_empty() => Ok(ended.tally),
+        Ok((ended, true)) => Err(format!("seed {seed}:\n  {}\n  {repeat}", ended.violations.join("\n  "))),
+    }
+}
+
+/// Runs seeds on all CPUs; the sum of what they reached, and what went wrong.
+fn attempt_all(seeds: impl Iterator<Item = u64> + Send) -> (Tally, Vec<String>) {
+    let (seeds, results) = (Mutex::new(seeds), Mutex::new((Tally::new(), Vec::new())));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let Some(seed) = seeds.lock().unwrap().next() else { return };
+                    let result = attempt(seed, seed % TWICE_ONE_IN == 0);
+                    let (tally, failures) = &mut *results.lock().unwrap();
+                    match result {
+                        Ok(reached) => reached.into_iter().for_each(|(what, n)| {
+                            let entry = tally.entry(what).or_default();
+                            *entry = (*entry).max(n).max(if n > 0 { *entry + n } else { 0 });
+                        }),
+                        Err(failure) => failures.push(failure),
+                    }
+                }
+            });
+        }
+    });
+    results.into_inner().unwrap()
+}
+
+#[test]
+fn every_law_holds_for_every_seed() {
+    let from = number("FOREBAY_SIM_FROM").unwrap_or(0);
+    let count = number("FOREBAY_SIM_SEEDS").unwrap_or(SEEDS);
+    let (tally, failures) = attempt_all(from..from + count);
+    println!("{tally:#?}");
+    let shown = failures.len().min(10);
+    assert!(failures.is_empty(), "{} of {count} seeds failed\n{}", failures.len(), failures[..shown].join("\n"));
+}
+
+#[test]
+fn seeds_that_failed_once_do_not_fail_again() {
+    let (_, failures) = attempt_all(REGRESSIONS.into_iter());
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn one_seed() {
+    let seed = number("FOREBAY_SIM_SEED").unwrap_or(0);
+    println!("{:#?}", plan::Plan::new(seed));
+    match attempt(seed, true) {
+        Ok(tally) => println!("{tally:#?}"),
+        Err(failure) => panic!("{failure}"),
+    }
+}

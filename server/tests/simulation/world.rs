@@ -1,0 +1,228 @@
+//! One world from its beginning to its end: shards, workers and their supervisor, clients; faults, then calm.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay::bulletin::{Bulletin, Door, Phase};
+use forebay::shard::{self, Setup};
+use forebay_core::id::{Generation, WorkerId};
+use forebay_transports::sim::{self, Outcome, Sim, Worker, World};
+use forebay_transports::{Endpoint, Engine, EngineOptions};
+
+use crate::client::Talk;
+use crate::laws::Book;
+use crate::manners::{client, must_succeed, upgraded};
+use crate::plan::{Plan, below, nap, now, sleep};
+use crate::worker::Process;
+
+pub(crate) const ADDRESS: &str = "127.0.0.1:80";
+
+/// How long clients may take to finish once faults are over.
+const FINISH: Duration = Duration::from_secs(900);
+
+/// How long a request may take in a calm world with a worker that is ready.
+const PROMPT: Duration = Duration::from_secs(5);
+
+/// What became of a world.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) violations: Vec<String>,
+    pub(crate) tally: BTreeMap<String, u64>,
+}
+
+/// Runs the world of `seed`.
+pub(crate) fn run(seed: u64) -> Outcome<Ended> {
+    let plan = Plan::new(seed);
+    let config = plan.config.clone();
+    let mut outcome = World::run(seed, &config, || world(plan));
+    if outcome.panics > 0 {
+        outcome.value.violations.push(format!("{} tasks panicked", outcome.panics));
+    }
+    outcome
+}
+
+async fn world(plan: Plan) -> Ended {
+    let endpoint = |worker: WorkerId, generation: Generation| Endpoint::new(format!("/run/{worker}-{}", generation.0));
+    let bulletin = Arc::new(Bulletin::new(vec![0..plan.slots], plan.shards, Box::new(endpoint)));
+    let book = Rc::new(Book::new(plan, Arc::clone(&bulletin)));
+    let shards = Rc::new(Cell::new(0));
+    start_shards(&book, &shards);
+    for slot in 0..book.plan.slots {
+        Sim::spawn(supervise(Rc::clone(&book), WorkerId(slot)));
+    }
+    for number in 0..book.plan.clients {
+        Sim::spawn(client(Rc::clone(&book), number));
+    }
+    let healed = now() + book.plan.safety;
+    while now() < healed && book.clients.get() > 0 {
+        sleep(Duration::from_millis(50)).await;
+    }
+    sim::heal();
+    book.calm.set(true);
+    let finished = now() + FINISH;
+    // What was sent before may still be on its way, and holds up what is sent behind it.
+    sleep(book.plan.travel()).await;
+    while now() < finished && book.clients.get() > 0 {
+        sleep(Duration::from_millis(100)).await;
+    }
+    if book.clients.get() > 0 {
+        book.violate(3, format!("clients do not come to an end: {:?}", book.doing.borrow()));
+    }
+    calm_down(&book, "after the clients have gone").await;
+    liveness(&book).await;
+    calm_down(&book, "after the liveness phase").await;
+    drain(&book).await;
+    bulletin.set_phase(Phase::Stopping);
+    book.over.set(true);
+    sleep(Duration::from_secs(1)).await;
+    if shards.get() > 0 {
+        book.violate(9, "a shard does not stop");
+    }
+    let (violations, tally) = book.close();
+    Ended { violations, tally }
+}
+
+fn start_shards(book: &Rc<Book>, running: &Rc<Cell<usize>>) {
+    for (index, bound) in Sim::bind(ADDRESS.parse().unwrap(), book.plan.shards).unwrap().into_iter().enumerate() {
+        let setup = Setup::<Sim> {
+            index,
+            bulletin: Arc::clone(&book.bulletin),
+            limits: book.plan.limits.clone(),
+            forwarding: None,
+            external: false,
+            affinity: forebay::config::Affinity::Off,
+            log: None,
+            listen: vec![(0, bound)],
+            options: EngineOptions::default(),
+            boot: 0,
+        };
+        let (pool, running) = (book.pools[index].clone(), Rc::clone(running));
+        running.set(running.get() + 1);
+        Sim::spawn(async move {
+            shard::run_inside(setup, pool).await.unwrap();
+            running.set(running.get() - 1);
+        });
+    }
+}
+
+/// Waits for the rest of what goes on, and checks that nothing is left.
+async fn calm_down(book: &Book, when: &str) {
+    let until = now() + Duration::from_secs(60);
+    let is_quiet = || {
+        let left = book.bulletin.left();
+        left.in_flight + left.waiting + left.connections == 0
+    };
+    while now() < until && !is_quiet() {
+        sleep(Duration::from_millis(100)).await;
+    }
+    sleep(Duration::from_secs(1)).await;
+    book.check_rest(when);
+}
+
+/// In a calm world every request of a new client is answered, and soon.
+async fn liveness(book: &Rc<Book>) {
+    let until = now() + Duration::from_secs(60);
+    for method in ["GET", "POST", "HEAD", "GET", "POST"] {
+        // The one before may be closing still, and there may be room for one.
+        while book.bulletin.left().connections > 0 && now() < until {
+            sleep(Duration::from_millis(10)).await;
+        }
+        match must_succeed(book, method).await {
+            Ok(took) if took <= PROMPT => {}
+            wrong => book.violate(9, format!("{method} in a calm world: {wrong:?}")),
+        }
+    }
+    if let Some(mut talk) = Talk::new(book).await
+        && upgraded(&mut talk).await == Some(false)
+    {
+        book.violate(9, "a tunnel in a calm world lost bytes");
+    }
+}
+
+/// Whoever is connected when the server drains is let go.
+async fn drain(book: &Rc<Book>) {
+    let mut talks = Vec::new();
+    for _ in 0..below(4) {
+        talks.extend(Talk::new(book).await);
+    }
+    sleep(Duration::from_millis(below(200))).await;
+    book.bulletin.set_phase(Phase::Draining);
+    // Who was turned away may take two seconds to read why.
+    sleep(Duration::from_secs(3)).await;
+    book.check_rest("drained");
+    if Talk::new(book).await.is_some() {
+        book.violate(9, "a draining server accepts clients");
+    }
+}
+
+/// Keeps one slot's processes, by the rules of the life cycle.
+async fn supervise(book: Rc<Book>, worker: WorkerId) {
+    let mut generation = Generation::default();
+    while !book.over.get() {
+        if generation.0 > 0 || below(2) == 0 {
+            nap(1 << below(11)).await;
+        }
+        book.check_closed(worker, generation);
+        generation = generation.next();
+        let listener = Rc::new(Worker::listen(&book.bulletin.endpoint(worker, generation)).unwrap());
+        let deaf = Rc::new(Cell::new(false));
+        let process = Process {
+            book: Rc::clone(&book),
+            worker,
+            generation,
+            listener: Rc::clone(&listener),
+            deaf: Rc::clone(&deaf),
+        };
+        Sim::spawn(process.live());
+        book.publish(worker, generation, Door::Open);
+        book.count("processes");
+        meet_fate(&book, worker, generation, &listener, &deaf).await;
+        deaf.set(false);
+        listener.kill();
+        nap(20).await;
+        book.publish(worker, generation, Door::Shut);
+    }
+}
+
+/// Waits until something happens to a process that ends it.
+async fn meet_fate(book: &Book, worker: WorkerId, generation: Generation, listener: &Worker, deaf: &Cell<bool>) {
+    let fate = if book.plan.fates { below(5) } else { 4 };
+    let at = now() + Duration::from_millis(below(1 << below(16)));
+    while !book.over.get() && (book.calm.get() || fate == 4 || now() < at) {
+        sleep(Duration::from_millis(100)).await;
+    }
+    book.count(format!("fate {fate}"));
+    match fate {
+        // A crash.
+        0 => {}
+        // Its loop is stuck, and nobody notices for a while.
+        1 => {
+            deaf.set(true);
+            let until = now() + Duration::from_secs(below(60));
+            while now() < until && !book.calm.get() {
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+        // It does not listen any more.
+        2 => {
+            listener.close();
+            nap(1 << below(11)).await;
+            book.publish(worker, generation, Door::Shut);
+            nap(1 << below(11)).await;
+            book.check_closed(worker, generation);
+        }
+        // It is drained.
+        _ => {
+            book.publish(worker, generation, Door::Draining);
+            let until = now() + Duration::from_secs(2);
+            while now() < until && book.bulletin.in_flight(worker) + book.bulletin.tunnels(worker) > 0 {
+                sleep(Duration::from_millis(10)).await;
+            }
+            nap(100).await;
+            book.check_closed(worker, generation);
+        }
+    }
+}
