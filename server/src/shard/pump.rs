@@ -149,12 +149,12 @@ pub(super) async fn pump<'s, E: Engine>(
     };
     let result = loop {
         flow.start(&mut ends);
-        if flow.is_over() {
-            break Ok(());
-        }
         if flow.relay.is_tunnel() {
             lease.become_tunnel();
             flow.pass_on_ends(client, worker);
+        }
+        if flow.is_over() {
+            break Ok(());
         }
         let (deadline, fault) = flow.due();
         timer.set_at(deadline);
