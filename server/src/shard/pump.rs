@@ -149,12 +149,12 @@ pub(super) async fn pump<'s, E: Engine>(
     };
     let result = loop {
         flow.start(&mut ends);
-        if flow.is_over() {
-            break Ok(());
-        }
         if flow.relay.is_tunnel() {
             lease.become_tunnel();
             flow.pass_on_ends(client, worker);
+        }
+        if flow.is_over() {
+            break Ok(());
         }
         let (deadline, fault) = flow.due();
         timer.set_at(deadline);
@@ -279,7 +279,8 @@ impl<'s, E: Engine> Flow<'_, 's, E> {
         if relay.client_ended && self.to_client == 0 {
             at(self.client_read_since.max(self.worker_since), HALF_CLOSE_GRACE, Fault::Client);
         }
-        let worker_waits = self.to_worker == 0 && !self.deaf;
+        // A client that asked whether to send its body is not late before it was told to.
+        let worker_waits = self.to_worker == 0 && !self.deaf && !relay.awaits_continue();
         if !relay.request_done && worker_waits {
             let late = Reject { status: 408, reason: "The request's body did not arrive in time." };
             at(self.client_read_since, limits.body_idle_timeout, Fault::Request(late));
@@ -328,7 +329,12 @@ impl<'s, E: Engine> Flow<'_, 's, E> {
         match result {
             Ok(count @ 1..) => {
                 let terms = Terms { may_keep_alive: self.shard.is_serving(), date: &self.shard.date.borrow()[..] };
-                self.relay.on_worker_bytes(chunk, count, &terms).map_err(Fault::Garbled)
+                let asked = self.relay.awaits_continue();
+                let result = self.relay.on_worker_bytes(chunk, count, &terms).map_err(Fault::Garbled);
+                if asked && !self.relay.awaits_continue() {
+                    self.client_read_since = self.now();
+                }
+                result
             }
             // A tunnel's end is passed on, a broken one is cut.
             Ok(0) if self.relay.on_worker_end() => Ok(()),

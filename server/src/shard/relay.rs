@@ -56,6 +56,8 @@ pub(super) struct Relay<'s> {
     body_bytes: u64,
     /// Whether the request has arrived as a whole.
     pub(super) request_done: bool,
+    /// Whether the worker has said anything to `Expect: 100-continue`.
+    continued: bool,
     /// Waiting to be written to the worker.
     pub(super) to_worker: Queue,
     /// All that was ever queued for the worker, for another attempt; none once that is more than `replay_bytes_max`
@@ -111,6 +113,7 @@ impl<'s> Relay<'s> {
             body,
             body_bytes: 0,
             request_done: body.is_done(),
+            continued: false,
             to_worker: Queue::new(),
             held: Some(Queue::new()),
             carry: None,
@@ -142,6 +145,11 @@ impl<'s> Relay<'s> {
     /// Whether the client may have seen a byte of the response proper.
     pub(super) fn response_begun(&self) -> bool {
         self.delivery.is_some()
+    }
+
+    /// Whether the client waits to be told that its body is wanted.
+    pub(super) fn awaits_continue(&self) -> bool {
+        self.request.expect_continue && !self.continued && self.body_bytes == 0 && !self.response_begun()
     }
 
     /// Whether everything that was sent is still there to be sent again.
@@ -288,6 +296,7 @@ impl<'s> Relay<'s> {
                 }
                 return self.on_body(bytes);
             }
+            self.continued |= facts.status == 100;
             self.to_client.push(out.freeze());
             let mut scanner = HeadScanner::default();
             match scanner.scan(&bytes, RESPONSE_HEAD_BYTES_MAX).map_err(|reject| reject.reason)? {

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use forebay_transports::Endpoint;
@@ -22,7 +22,7 @@ pub struct StartError {
     pub hint: String,
 }
 
-/// The folder. Removed on drop if we made it, with the endpoints that are left in it.
+/// The folder. Removed on drop if we made it, with the endpoints and scripts that are left in it.
 #[derive(Debug)]
 pub struct RuntimeDir {
     path: PathBuf,
@@ -87,10 +87,16 @@ impl RuntimeDir {
 impl Drop for RuntimeDir {
     fn drop(&mut self) {
         assets::remove(&self.path);
-        // Fails while something of somebody else's is in it, as it should.
-        if self.made {
-            let _kept = fs::remove_dir(&self.path);
+        if !self.made {
+            return;
         }
+        // Endpoints that nobody removed: a second one of an application that listens on both addresses of localhost.
+        let sockets = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        for entry in sockets.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket())) {
+            let _gone = fs::remove_file(entry.path());
+        }
+        // Fails while something of somebody else's is in it, as it should.
+        let _kept = fs::remove_dir(&self.path);
     }
 }
 
@@ -106,8 +112,20 @@ mod tests {
         let path = temp.path().join("run");
         let dir = RuntimeDir::prepare(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+        assets::install(&path).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(path.join("w0.1.sock-2")).unwrap());
         drop(dir);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_somebody_elses_keeps_the_folder() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("run");
+        let dir = RuntimeDir::prepare(&path).unwrap();
+        fs::write(path.join("notes"), "").unwrap();
+        drop(dir);
+        assert!(path.join("notes").exists());
     }
 
     #[test]

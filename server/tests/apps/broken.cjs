@@ -1,0 +1,3 @@
+// Fails before it listens.
+console.error('broken: about to fail');
+require('no-such-module');

@@ -1,0 +1,127 @@
+//! Connections are used again on both sides, and closed where one side wants that.
+
+use std::time::Duration;
+
+use super::server::{Engine, Setup};
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    pipelined(Engine::chosen());
+}
+
+pub(crate) fn pipelined(engine: Engine) {
+    let server = Setup::new("lab.cjs").engine(engine).start();
+    let mut client = server.connect();
+    let mut all = String::new();
+    for n in 0..100 {
+        all += &match n % 4 {
+            0 => format!("GET /info?{n} HTTP/1.1\r\nHost: test\r\n\r\n"),
+            1 => format!("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 3\r\n\r\n{n:3}"),
+            2 => format!(
+                "POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{n:3}\r\n0\r\n\r\n"
+            ),
+            _ => format!("\r\nGET /slow?ms=1&{n} HTTP/1.1\r\nHost: test\r\n\r\n"),
+        };
+    }
+    client.send(all);
+    for n in 0..100 {
+        let response = client.response();
+        match n % 4 {
+            0 => assert_eq!(response.json()["url"], format!("/info?{n}")),
+            1 | 2 => assert_eq!(response.text(), format!("{n:3}")),
+            _ => assert_eq!(response.text(), "slow"),
+        }
+    }
+    server.stop();
+}
+
+#[test]
+fn one_connection_serves_many_requests_and_reuses_one_to_the_worker() {
+    let server = Setup::new("lab.cjs").set("app.node_args", "[\"--require=./count-connections.cjs\"]").start();
+    let mut client = server.connect();
+    for n in 0..200 {
+        let response = client.post("/echo", format!("{n}"));
+        assert_eq!((response.status, response.field("connection")), (200, None));
+    }
+    let opened: u32 = client.get("/").field("x-connections").unwrap().parse().unwrap();
+    // One is the supervisor's question whether the worker listens.
+    assert!(opened <= 3, "{opened} connections for 200 requests one after the other");
+    server.stop();
+}
+
+#[test]
+fn a_client_or_an_application_that_wants_to_close_is_obeyed() {
+    let server = Setup::new("lab.cjs").start();
+    let mut client = server.connect();
+    let response = client.request("GET /length HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+    assert_eq!((response.text().as_str(), response.field("connection").unwrap().as_str()), ("hello", "close"));
+    client.is_closed();
+    // What the application says about its own connection is not the client's business.
+    let mut client = server.connect();
+    for _ in 0..3 {
+        assert_eq!(client.get("/last").text(), "last");
+    }
+    server.stop();
+}
+
+#[test]
+fn posts_after_a_rest_never_meet_a_connection_that_the_worker_is_closing() {
+    for keep_alive_ms in [50, 1000] {
+        let server = Setup::new("lab.cjs").env("LAB_KEEP_ALIVE_MS", keep_alive_ms).start();
+        let threads: Vec<_> = (0..8)
+            .map(|thread| {
+                let address = server.address;
+                std::thread::spawn(move || {
+                    let mut client = super::client::Client::connect(address);
+                    for n in 0..10u64 {
+                        let text = format!("{thread}.{n}");
+                        let response = client.post("/echo", &text);
+                        assert_eq!((response.status, response.text()), (200, text));
+                        // Around the moment at which node closes, a little before and a little after.
+                        let rest = keep_alive_ms - 40 + (n * 9 + thread * 3) % 90;
+                        std::thread::park_timeout(Duration::from_millis(rest % 1100));
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        server.stop();
+    }
+}
+
+#[test]
+fn a_resting_client_is_closed_in_time_without_a_word() {
+    let server = Setup::new("lab.cjs").set("limits.keep_alive_timeout", "\"1s\"").start();
+    let (mut fresh, mut used) = (server.connect(), server.connect());
+    assert_eq!(used.get("/").status, 200);
+    fresh.is_closed();
+    used.is_closed();
+    server.stop();
+}
+
+pub(crate) fn thousand(engine: Engine) {
+    const CLIENTS: usize = 1000;
+    let server = Setup::new("lab.cjs").engine(engine).workers(2).start();
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| server.connect()).collect();
+    for round in 0..2 {
+        for client in &mut clients {
+            client.send(format!("GET /info?{round} HTTP/1.1\r\nHost: test\r\n\r\n"));
+        }
+        for client in &mut clients {
+            assert_eq!(client.response().json()["url"], format!("/info?{round}"));
+        }
+    }
+    let memory = server.memory_kib("VmRSS");
+    println!("{CLIENTS} resting clients: the server has {memory} KiB");
+    server.stop();
+    for client in &mut clients {
+        client.is_closed();
+    }
+}
+
+#[test]
+fn a_thousand_resting_clients_are_each_answered() {
+    thousand(Engine::chosen());
+}

@@ -1,0 +1,26 @@
+//! The binary with real node and real sockets: what a client sees, and what an operator does.
+//!
+//! `FOREBAY_TEST_ENGINE` (monoio, epoll, compio) says what drives the sockets; `engines` runs a part of the suite on
+//! all three whatever it says. Every wait has a deadline, and nothing but the limits under test depends on time.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
+
+mod aborts;
+mod applications;
+mod client;
+mod connections;
+mod crashes;
+mod engines;
+mod forwarding;
+mod limits;
+mod load;
+mod messages;
+mod overload;
+mod reloads;
+mod server;
+mod slow_peers;
+mod starts;
+mod stops;
+mod streaming;
+mod upgrades;
+mod wait;

@@ -1,0 +1,71 @@
+//! Told to stop, the server finishes what is in flight and then ends.
+
+use rustix::process::Signal;
+
+use super::client::Client;
+use super::server::{Engine, Setup};
+use super::wait::until;
+
+pub(crate) fn drains(engine: Engine) {
+    let mut server = Setup::new("lab.cjs").engine(engine).start();
+    let mut rests = server.connect();
+    assert_eq!(rests.get("/").status, 200);
+    let mut slow = server.connect();
+    slow.send("GET /slow?ms=1500 HTTP/1.1\r\nHost: test\r\n\r\n");
+    server.log_has("lab has /slow");
+    server.signal(Signal::TERM);
+    let stopping = server.log_line("stopping: ");
+    assert!(stopping.contains("stopping: 1 requests in flight, 0 waiting, 2 clients connected"), "{stopping}");
+    // Who rests is closed; who comes is not taken any more.
+    rests.is_closed();
+    until("nobody listens", || Client::try_connect(server.address).is_err());
+    let response = slow.response();
+    assert_eq!((response.text().as_str(), response.field("connection").unwrap().as_str()), ("slow", "close"));
+    slow.is_closed();
+    assert_eq!(server.wait().code(), Some(0));
+    server.log_has("worker w0 stopped: ");
+}
+
+#[test]
+fn a_slow_request_is_finished_before_the_end() {
+    drains(Engine::chosen());
+}
+
+#[test]
+fn what_takes_too_long_is_cut() {
+    let mut server = Setup::new("lab.cjs").set("workers.drain_timeout", "\"1s\"").start();
+    let mut endless = server.connect();
+    endless.send("GET /sse HTTP/1.1\r\nHost: test\r\n\r\n");
+    endless.until("data: first\n\n");
+    server.signal(Signal::TERM);
+    assert!(!endless.rest().ends_with(b"0\r\n\r\n"));
+    assert_eq!(server.wait().code(), Some(0));
+    server.log_has("no more time: 1 requests in flight");
+}
+
+#[test]
+fn told_twice_it_does_not_wait() {
+    let mut server = Setup::new("lab.cjs").start();
+    let mut endless = server.connect();
+    endless.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n");
+    server.log_has("lab has /wait");
+    server.signal(Signal::INT);
+    server.log_has("stopping: 1 requests in flight");
+    server.signal(Signal::INT);
+    server.log_has("told to stop again");
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(endless.rest().is_empty());
+}
+
+#[test]
+fn a_request_half_sent_when_told_to_stop_is_still_answered() {
+    let mut server = Setup::new("lab.cjs").start();
+    let mut client = server.connect();
+    client.send("POST /sum HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n01234");
+    until("it is there", || server.connect().get("/").status == 200);
+    server.signal(Signal::TERM);
+    server.log_has("stopping: ");
+    client.send("56789");
+    assert_eq!(client.response().json()["bytes"], 10);
+    assert_eq!(server.wait().code(), Some(0));
+}

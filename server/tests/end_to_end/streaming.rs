@@ -1,0 +1,127 @@
+//! Bytes are passed on as they come, in both directions, and arrive as they were sent.
+
+use super::server::{Engine, Server, Setup};
+
+/// The bytes that the application `lab` sends as a large body.
+pub(crate) fn pattern(length: usize) -> Vec<u8> {
+    (0..length).map(|i| (i * 31 + (i >> 8)) as u8).collect()
+}
+
+/// Checks a large body without printing it.
+pub(crate) fn is_pattern(body: &[u8]) {
+    let wrong = body.iter().enumerate().find(|&(i, &byte)| byte != (i * 31 + (i >> 8)) as u8);
+    assert!(wrong.is_none(), "the first wrong byte is {wrong:?} of {}", body.len());
+}
+
+/// What `sha256sum` says, so that content is compared by somebody else's code.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    let mut sum = Command::new("node");
+    sum.args(["-e", "const h = require('crypto').createHash('sha256'); process.stdin.on('data', (d) => h.update(d)).on('end', () => console.log(h.digest('hex')))"]);
+    let mut sum = sum.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    sum.stdin.take().unwrap().write_all(bytes).unwrap();
+    String::from_utf8(sum.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
+}
+
+pub(crate) fn both_ways_at_once(engine: Engine) {
+    let server = Setup::new("lab.cjs").engine(engine).start();
+    let mut client = server.connect();
+    client.send("POST /echo HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert_eq!(client.head().status, 200);
+    for n in 0..50 {
+        // Nothing more is sent before this came back, so nobody on the way may wait for more.
+        let text = format!("piece {n}\n");
+        client.send(format!("{:x}\r\n{text}\r\n", text.len()));
+        client.until(&text);
+    }
+    client.send("0\r\n\r\n");
+    client.until("0\r\n\r\n");
+    assert_eq!(client.get("/").text(), "hello\n");
+    server.stop();
+}
+
+#[test]
+fn a_body_is_echoed_piece_by_piece_while_it_is_sent() {
+    both_ways_at_once(Engine::chosen());
+}
+
+#[test]
+fn a_body_of_known_length_is_passed_on_before_it_is_complete() {
+    let server = Setup::new("lab.cjs").start();
+    let mut client = server.connect();
+    client.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n01234");
+    assert_eq!(client.head().status, 200);
+    client.until("01234");
+    client.send("56789");
+    client.until("56789");
+    client.until("0\r\n\r\n");
+    server.stop();
+}
+
+#[test]
+fn server_sent_events_are_flushed_one_by_one() {
+    let server = Setup::new("lab.cjs").start();
+    let (mut client, mut other) = (server.connect(), server.connect());
+    client.send("GET /sse HTTP/1.1\r\nHost: test\r\nAccept: text/event-stream\r\n\r\n");
+    assert_eq!(client.head().field("content-type").unwrap(), "text/event-stream");
+    client.until("data: first\n\n");
+    for n in 2..20 {
+        assert_eq!(other.get("/release").status, 200);
+        client.until(&format!("data: {n}\n\n"));
+    }
+    drop(client);
+    server.stop();
+}
+
+fn upload(server: &Server, chunked: bool, bytes: usize) {
+    let (body, mut client) = (pattern(bytes), server.connect());
+    let mut reader = client.split();
+    let answer = std::thread::spawn(move || reader.response().json());
+    if chunked {
+        client.send("POST /sum HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n");
+        // Sizes that fit no buffer, so that chunks and reads do not line up.
+        for piece in body.chunks(77_777) {
+            client.send(format!("{:X};x=y\r\n", piece.len()));
+            client.send(piece);
+            client.send("\r\n");
+        }
+        client.send("0\r\n\r\n");
+    } else {
+        client.send(format!("POST /sum HTTP/1.1\r\nHost: test\r\nContent-Length: {bytes}\r\n\r\n"));
+        client.send(&body);
+    }
+    let answer = answer.join().unwrap();
+    assert_eq!((&answer["bytes"], &answer["sha256"]), (&bytes.into(), &sha256(&body).into()));
+}
+
+pub(crate) fn large_bodies(engine: Engine) {
+    const BYTES: usize = 40_000_000;
+    let server = Setup::new("lab.cjs").engine(engine).set("limits.body_bytes_max", 0).start();
+    upload(&server, false, BYTES);
+    upload(&server, true, BYTES);
+    for query in ["", "&length"] {
+        let body = server.connect().get(&format!("/large?bytes={BYTES}{query}")).body;
+        assert_eq!(body.len(), BYTES);
+        is_pattern(&body);
+    }
+    server.stop();
+}
+
+#[test]
+fn large_uploads_and_downloads_arrive_as_they_were_sent() {
+    large_bodies(Engine::chosen());
+}
+
+#[test]
+fn an_upload_in_single_bytes_arrives() {
+    let server = Setup::new("lab.cjs").start();
+    let mut client = server.connect();
+    let request = "POST /sum HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1;q\r\nd\r\n0\r\nX-T: 1\r\n\r\n";
+    for byte in request.bytes() {
+        client.send([byte]);
+    }
+    let answer = client.response().json();
+    assert_eq!((&answer["bytes"], &answer["trailers"]["x-t"]), (&4.into(), &"1".into()), "{answer}");
+    server.stop();
+}
