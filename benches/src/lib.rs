@@ -1,1 +1,9 @@
-//! Shared pieces of the benchmarks.
+//! What Forebay costs, measured three ways: criterion benchmarks of the core, counts per request, and a comparison
+//! with its peers. README.md says how to run each.
+//!
+//! This library is what the programs share: a load generator for keep-alive connections that is cheap enough not to
+//! be what is measured, and the reader that follows its responses.
+
+#[cfg(unix)]
+pub mod load;
+pub mod reply;

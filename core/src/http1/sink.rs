@@ -61,7 +61,9 @@ impl<'a> Lines<'a> {
             self.finish(out)?;
             return out.put_all(&[field.name, b": ", field.value, b"\r\n"]);
         };
-        debug_assert_eq!(self.bytes[line.clone()], [field.name, b": ", field.value, b"\r\n"].concat()[..]);
+        debug_assert!(
+            self.bytes[line.clone()].iter().eq([field.name, b": ", field.value, b"\r\n"].into_iter().flatten())
+        );
         if line.start != self.pending.end {
             self.finish(out)?;
             self.pending.start = line.start;

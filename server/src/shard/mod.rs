@@ -19,7 +19,7 @@ mod timers;
 mod upstream;
 
 use std::cell::{Cell, RefCell};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write as _};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,6 +30,7 @@ use forebay_core::dispatch::{IdlePool, WaitQueue};
 use forebay_core::id::{RequestId, ShardId};
 use forebay_core::limits::Limits;
 use forebay_transports::{Engine, EngineOptions, Listener};
+use httpdate::HttpDate;
 
 use crate::access_log::AccessLogHandle;
 use crate::bulletin::{Bulletin, Phase, ShardStats, Shed};
@@ -178,10 +179,8 @@ impl<E: Engine> Shard<E> {
     /// What is done a few times a second: clock, date, deadlines, idle connections.
     fn tick(&self) {
         self.timers.sweep(E::now());
-        let date = httpdate::fmt_http_date(SystemTime::now());
-        if let Ok(date) = <[u8; 29]>::try_from(date.as_bytes()) {
-            *self.date.borrow_mut() = date;
-        }
+        // In place, so that a shard at rest allocates nothing. An IMF-fixdate always has 29 bytes.
+        let _fits = write!(&mut self.date.borrow_mut()[..], "{}", HttpDate::from(SystemTime::now()));
         self.sweep_upstreams();
     }
 
