@@ -232,7 +232,7 @@ fn files_say_what_they_are() {
         let first = lines.next().unwrap_or_default();
         let opening = if source.is_rust() { &["//! "][..] } else { &["// ", "/** "] };
         let sentence = opening.iter().find_map(|mark| first.strip_prefix(mark));
-        if !sentence.is_some_and(|words| words.split(' ').count() >= 2) {
+        if sentence.is_none_or(|words| words.split(' ').count() < 2) {
             found.push(format!("{}:1: opens with {first:?}, not with a sentence about the file", source.path));
         }
     }
