@@ -18,7 +18,7 @@ const SKIPPED: &[&str] = &["target", "node_modules", "corpus", "artifacts", "cov
 /// Where the server may ask which system it runs on, with the reason. The data plane may not.
 const PLATFORM: &[(&str, &str)] = &[
     ("server/src/main.rs", "sets up the process"),
-    ("server/src/run.rs", "chooses the engine"),
+    ("server/src/run/mod.rs", "chooses the engine"),
     ("server/src/supervisor/spawn.rs", "makes processes"),
     ("server/src/supervisor/signals.rs", "receives signals"),
     ("server/src/supervisor/reap.rs", "takes the status of processes"),
@@ -171,7 +171,7 @@ fn sources_name_only_what_is_below_them() {
         ["std::io", "std::net", "std::fs", "std::thread", "std::time", "std::process", "std::env", "Instant::now"];
     refuse("core/src/", &world, "");
     refuse("transports/src/", &["forebay::"], "");
-    refuse("server/src/", &["monoio::", "compio::", "io_uring::"], "server/src/run.rs");
+    refuse("server/src/", &["monoio::", "compio::", "io_uring::"], "server/src/run/mod.rs");
     verdict(&found);
     assert!(read("core/src/lib.rs").contains("no_std)]"), "being no_std is what proves that the core touches nothing");
 }
@@ -292,7 +292,7 @@ fn nothing_depends_on_one_machine() {
 fn every_limit_is_read() {
     let sources = sources();
     let readers: Vec<&Source> =
-        below(&sources, "server/src/").filter(|s| s.path.contains("/shard/") || s.path.ends_with("/run.rs")).collect();
+        below(&sources, "server/src/").filter(|s| s.path.contains("/shard/") || s.path.contains("/run/")).collect();
     let declared = read("core/src/limits.rs");
     let fields = fields(&declared, "Limits");
     assert!(fields.len() > 10, "the struct was not understood");
