@@ -5,12 +5,13 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 
+use forebay_core::buf::ChunkSize;
 use forebay_core::id::{Generation, WorkerId};
 use forebay_transports::sim::{Sim, Stream, Worker};
 use forebay_transports::{Conn, Engine};
 
 use crate::laws::Book;
-use crate::plan::{below, chance, nap, now, sleep};
+use crate::plan::{Kind, below, chance, nap, now, sleep};
 use crate::wire::{Body, End, Head, Pieces, Wire, chunked, pattern, send};
 
 /// One process.
@@ -73,11 +74,18 @@ impl Mood {
         Self::Babbles,
     ];
 
+    /// No reason for anybody to complain.
+    const BENIGN: [Self; 4] = [Self::Informs, Self::Early, Self::Closes, Self::Babbles];
+
     fn draw(book: &Book) -> Self {
         if book.calm.get() || !chance(book.plan.mischief) {
             return Self::Good;
         }
-        Self::BAD[below(Self::BAD.len() as u64) as usize]
+        let few = match book.plan.kind {
+            Kind::Benign => &Self::BENIGN[..],
+            _ => &Self::BAD[..],
+        };
+        few[below(few.len() as u64) as usize]
     }
 }
 
@@ -137,7 +145,8 @@ impl Process {
             }
             Mood::Early => {
                 let well = self.respond(wire, head, id, mood).await;
-                return well && chance(600) && self.read(wire, head, id).await;
+                let reads = self.book.plan.kind == Kind::Benign || chance(600);
+                return well && reads && self.read(wire, head, id).await;
             }
             Mood::AnswersAndSticks => {
                 self.respond(wire, head, id, mood).await;
@@ -158,6 +167,7 @@ impl Process {
                 let _end = wire.fill().await;
                 return false;
             }
+            Mood::Babbles if self.is_whole() && head.start[0] != "HEAD" => return self.babble(wire, id).await,
             Mood::Slow => nap(3000).await,
             Mood::Informs => {
                 for _ in 0..=below(3) {
@@ -168,7 +178,7 @@ impl Process {
                     }
                     nap(below(2) * 100).await;
                 }
-                if chance(200) {
+                if self.book.plan.kind != Kind::Benign && chance(200) {
                     return false;
                 }
             }
@@ -234,20 +244,29 @@ impl Process {
         match mood {
             Mood::DiesInHead => out.truncate(below(head_len as u64) as usize),
             Mood::DiesInBody => out.truncate(head_len + below((out.len() - head_len) as u64) as usize),
-            // In one segment with the response, or it could not be told from the next one.
-            Mood::Babbles if self.plan_is_whole() && out.len() < 200 => {
-                out.extend_from_slice(b"HTTP/1.1 200 OK\r\nX-Id: 0\r\n\r\n");
-            }
             _ => {}
         }
         let pieces = if mood == Mood::Slow { Pieces { bytes_max: 2000, pause_ms: 300 } } else { Pieces::random() };
-        let pieces = if mood == Mood::Babbles { Pieces::WHOLE } else { pieces };
         let sent = send(&wire.conn, &out, pieces).await;
-        sent && !matches!(mood, Mood::Closes | Mood::ClosesSilently | Mood::DiesInHead | Mood::DiesInBody | Mood::Babbles)
+        sent && !matches!(mood, Mood::Closes | Mood::ClosesSilently | Mood::DiesInHead | Mood::DiesInBody)
     }
 
-    fn plan_is_whole(&self) -> bool {
+    /// Whether what is written at once arrives at once.
+    fn is_whole(&self) -> bool {
         self.book.plan.config.faults.partial == 0 && self.book.plan.config.buffer_bytes >= 4096
+    }
+
+    /// Answers, and says more, as an application does that counts characters instead of bytes. It arrives together
+    /// with the response: who looks at all that is there is not deceived.
+    async fn babble(&self, wire: &Wire, id: u64) -> bool {
+        let head = |length| format!("HTTP/1.1 200 OK\r\nX-Id: {id}\r\nX-Length: {length}\r\nContent-Length: {length}\r\n\r\n");
+        // As much as a first read takes, or anything.
+        let exact = ChunkSize::Small.capacity() - head(300).len();
+        let length = if chance(500) { exact } else { below(2000) as usize };
+        let mut out = head(length).into_bytes();
+        out.extend_from_slice(&pattern(!id, length));
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\nX-Id: 0\r\nContent-Length: 0\r\n\r\n");
+        send(&wire.conn, &out, Pieces::WHOLE).await
     }
 
     /// Echoes until either side ends.

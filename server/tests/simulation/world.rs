@@ -15,7 +15,7 @@ use forebay_transports::{Endpoint, Engine, EngineOptions};
 use crate::client::Talk;
 use crate::laws::Book;
 use crate::manners::{client, must_succeed, upgraded};
-use crate::plan::{Plan, below, nap, now, sleep};
+use crate::plan::{Kind, Plan, below, nap, now, sleep};
 use crate::worker::Process;
 
 pub(crate) const ADDRESS: &str = "127.0.0.1:80";
@@ -61,6 +61,9 @@ async fn world(plan: Plan) -> Ended {
         sleep(Duration::from_millis(50)).await;
     }
     sim::heal();
+    if book.plan.kind == Kind::Drains {
+        bulletin.set_phase(Phase::Draining);
+    }
     book.calm.set(true);
     let finished = now() + FINISH;
     // What was sent before may still be on its way, and holds up what is sent behind it.
@@ -72,8 +75,10 @@ async fn world(plan: Plan) -> Ended {
         book.violate(3, format!("clients do not come to an end: {:?}", book.doing.borrow()));
     }
     calm_down(&book, "after the clients have gone").await;
-    liveness(&book).await;
-    calm_down(&book, "after the liveness phase").await;
+    if book.plan.kind != Kind::Drains {
+        liveness(&book).await;
+        calm_down(&book, "after the liveness phase").await;
+    }
     drain(&book).await;
     bulletin.set_phase(Phase::Stopping);
     book.over.set(true);
@@ -92,10 +97,11 @@ fn start_shards(book: &Rc<Book>, running: &Rc<Cell<usize>>) {
             bulletin: Arc::clone(&book.bulletin),
             limits: book.plan.limits.clone(),
             forwarding: None,
-            external: false,
+            external: book.plan.kind == Kind::External,
             listen: vec![(0, bound)],
             options: EngineOptions::default(),
             boot: 0,
+            log: None,
         };
         let (pool, running) = (book.pools[index].clone(), Rc::clone(running));
         running.set(running.get() + 1);
@@ -187,8 +193,12 @@ async fn supervise(book: Rc<Book>, worker: WorkerId) {
 
 /// Waits until something happens to a process that ends it.
 async fn meet_fate(book: &Book, worker: WorkerId, generation: Generation, listener: &Worker, deaf: &Cell<bool>) {
-    let fate = if book.plan.fates { below(5) } else { 4 };
-    let at = now() + Duration::from_millis(below(1 << below(16)));
+    let (mut fate, mut at) = (below(5), now() + Duration::from_millis(below(1 << below(16))));
+    match book.plan.kind {
+        Kind::Deaf if !book.calm.get() => (fate, at) = (1, now()),
+        _ if book.plan.fates => {}
+        _ => fate = 4,
+    }
     while !book.over.get() && (book.calm.get() || fate == 4 || now() < at) {
         sleep(Duration::from_millis(100)).await;
     }
@@ -199,7 +209,7 @@ async fn meet_fate(book: &Book, worker: WorkerId, generation: Generation, listen
         // Its loop is stuck, and nobody notices for a while.
         1 => {
             deaf.set(true);
-            let until = now() + Duration::from_secs(below(60));
+            let until = now() + Duration::from_secs(if book.plan.kind == Kind::Deaf { 3600 } else { below(60) });
             while now() < until && !book.calm.get() {
                 sleep(Duration::from_millis(100)).await;
             }
