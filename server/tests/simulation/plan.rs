@@ -101,6 +101,8 @@ impl Plan {
                 (faults.stall, faults.reset, faults.accept) = (0, 0, 0);
                 (faults.dial_refused, faults.dial_hangs) = (0, 0);
                 (self.mischief, self.fates) = (400, false);
+                // So nothing has to be tried again either: there is nothing to be forgiven.
+                self.limits.attempts_max = 1;
                 // A worker that sends what nobody takes is slow through no fault of its own.
                 self.limits.response_start_timeout = Duration::from_secs(10);
                 self.limits.response_idle_timeout = Duration::from_secs(10);

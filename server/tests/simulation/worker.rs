@@ -145,6 +145,7 @@ impl Process {
             }
             Mood::Early => {
                 let well = self.respond(wire, head, id, mood).await;
+                nap(below(2) * 100).await;
                 let reads = self.book.plan.kind == Kind::Benign || chance(600);
                 return well && reads && self.read(wire, head, id).await;
             }
