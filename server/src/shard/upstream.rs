@@ -63,13 +63,7 @@ impl<E: Engine> Shard<E> {
 
     /// Offers a connection for the next request. A worker says with `Keep-Alive: timeout=N` when it will close; we are
     /// a second ahead of it, so that no request meets the closing.
-    pub(super) fn keep(
-        &self,
-        lease: &Lease<'_, E>,
-        mut link: Link<E::Upstream>,
-        facts: &ResponseFacts,
-        drained: bool,
-    ) {
+    pub(super) fn keep(&self, lease: &Lease<'_, E>, mut link: Link<E::Upstream>, facts: &ResponseFacts, drained: bool) {
         let hint = facts.keep_alive_timeout.map(|wait| wait.saturating_sub(std::time::Duration::from_secs(1)));
         let wait = self.limits.upstream_idle_timeout.min(hint.unwrap_or(self.limits.upstream_idle_timeout));
         let now = self.timers.now();

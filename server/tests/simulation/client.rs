@@ -156,7 +156,10 @@ impl Talk {
         } else {
             self.book.answered(ask.id);
             if !ask.may_be_refused_with(&self.book, status) {
-                self.book.violate(3, format!("{} {} got {status}: {:?}", ask.method, ask.id, String::from_utf8_lossy(&body)));
+                self.book.violate(
+                    3,
+                    format!("{} {} got {status}: {:?}", ask.method, ask.id, String::from_utf8_lossy(&body)),
+                );
             }
         }
         match result {

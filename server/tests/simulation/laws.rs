@@ -189,7 +189,10 @@ impl Book {
             self.away_most.set(self.away_most.get().max(away));
             if away > bound {
                 let chunks = pool.stats().away;
-                self.violate(7, format!("{away} bytes are away ({chunks:?}) in shard {shard} for {clients} clients, not {bound}"));
+                self.violate(
+                    7,
+                    format!("{away} bytes are away ({chunks:?}) in shard {shard} for {clients} clients, not {bound}"),
+                );
             }
         }
     }

@@ -42,7 +42,8 @@ fn attempt(seed: u64, twice: bool) -> Result<Tally, String> {
         let same = !twice || world::run(seed) == first;
         (first.value, same)
     });
-    let repeat = format!("repeat with: FOREBAY_SIM_SEED={seed} cargo test -p forebay --test simulation -- one_seed --nocapture");
+    let repeat =
+        format!("repeat with: FOREBAY_SIM_SEED={seed} cargo test -p forebay --test simulation -- one_seed --nocapture");
     match result {
         Err(_) => Err(format!("seed {seed}: panicked\n  {repeat}")),
         Ok((_, false)) => Err(format!("seed {seed}: law 10: it took another course the second time\n  {repeat}")),

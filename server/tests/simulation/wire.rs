@@ -205,7 +205,11 @@ pub(crate) async fn send(conn: &Stream, bytes: &[u8], pieces: Pieces) -> bool {
     let mut rest = bytes;
     while !rest.is_empty() {
         let most = pieces.bytes_max.min(ChunkSize::Medium.capacity());
-        let most = if matches!(pieces.bytes_max, 1 | usize::MAX) || chance(700) { most } else { 1 + below(most as u64) as usize };
+        let most = if matches!(pieces.bytes_max, 1 | usize::MAX) || chance(700) {
+            most
+        } else {
+            1 + below(most as u64) as usize
+        };
         let (piece, after) = rest.split_at(most.min(rest.len()));
         let mut chunk = pool.take(ChunkSize::holding(piece.len()).unwrap());
         chunk.put(piece).unwrap();

@@ -134,8 +134,9 @@ impl Process {
         match mood {
             Mood::Drops => return false,
             Mood::Garbles => {
-                let garbage: &[u8] = [&b"SSH-2.0-x\r\n\r\n"[..], b"\0\0\0\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"]
-                    [below(3) as usize];
+                let garbage: &[u8] =
+                    [&b"SSH-2.0-x\r\n\r\n"[..], b"\0\0\0\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"]
+                        [below(3) as usize];
                 send(&wire.conn, garbage, Pieces::WHOLE).await;
                 return false;
             }
@@ -156,7 +157,9 @@ impl Process {
             }
             _ => {}
         }
-        if head.says("expect", "100-continue") && !send(&wire.conn, b"HTTP/1.1 100 Continue\r\n\r\n", Pieces::WHOLE).await {
+        if head.says("expect", "100-continue")
+            && !send(&wire.conn, b"HTTP/1.1 100 Continue\r\n\r\n", Pieces::WHOLE).await
+        {
             return false;
         }
         if !self.read(wire, head, id).await {
@@ -172,8 +175,9 @@ impl Process {
             Mood::Slow => nap(3000).await,
             Mood::Informs => {
                 for _ in 0..=below(3) {
-                    let one = [&b"HTTP/1.1 102 Processing\r\n\r\n"[..], b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"]
-                        [below(2) as usize];
+                    let one =
+                        [&b"HTTP/1.1 102 Processing\r\n\r\n"[..], b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"]
+                            [below(2) as usize];
                     if !send(&wire.conn, one, Pieces::random()).await {
                         return false;
                     }
@@ -260,7 +264,8 @@ impl Process {
     /// Answers, and says more, as an application does that counts characters instead of bytes. It arrives together
     /// with the response: who looks at all that is there is not deceived.
     async fn babble(&self, wire: &Wire, id: u64) -> bool {
-        let head = |length| format!("HTTP/1.1 200 OK\r\nX-Id: {id}\r\nX-Length: {length}\r\nContent-Length: {length}\r\n\r\n");
+        let head =
+            |length| format!("HTTP/1.1 200 OK\r\nX-Id: {id}\r\nX-Length: {length}\r\nContent-Length: {length}\r\n\r\n");
         // As much as a first read takes, or anything.
         let exact = ChunkSize::Small.capacity() - head(300).len();
         let length = if chance(500) { exact } else { below(2000) as usize };
@@ -273,7 +278,8 @@ impl Process {
     /// Echoes until either side ends.
     async fn tunnel(&self, wire: &mut Wire, id: u64) -> bool {
         self.book.count("tunnels");
-        let head = format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\nX-Id: {id}\r\n\r\n");
+        let head =
+            format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\nX-Id: {id}\r\n\r\n");
         if !send(&wire.conn, head.as_bytes(), Pieces::random()).await {
             return false;
         }
