@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::iter;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,7 +47,7 @@ pub(crate) fn run(seed: u64) -> Outcome<Ended> {
 
 async fn world(plan: Plan) -> Ended {
     let endpoint = |worker: WorkerId, generation: Generation| Endpoint::new(format!("/run/{worker}-{}", generation.0));
-    let bulletin = Arc::new(Bulletin::new(vec![0..plan.slots], plan.shards, Box::new(endpoint)));
+    let bulletin = Arc::new(Bulletin::new(iter::once(0..plan.slots).collect(), plan.shards, Box::new(endpoint)));
     let book = Rc::new(Book::new(plan, Arc::clone(&bulletin)));
     let shards = Rc::new(Cell::new(0));
     start_shards(&book, &shards);
