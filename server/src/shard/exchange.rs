@@ -1,6 +1,7 @@
 //! One request, from its head to the end of its response: judge, find a worker, relay, and try again where that is
 //! allowed.
 
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::pin::Pin;
 
@@ -147,11 +148,15 @@ async fn attempts<'s, E: Engine>(
             }
         };
         // What rests here may be stale; a request that has met that once is not sent to meet it again.
-        let Ok(mut link) = shard.connect(&lease, left < shard.limits.attempts_max).await else {
-            if shard.external {
+        let connected = shard.connect(&lease, left < shard.limits.attempts_max).await;
+        let Ok(mut link) = connected else {
+            // A dial that hangs costs time, and with several such workers their turns would come again for ever.
+            let hung = connected.is_err_and(|error| error.kind() == ErrorKind::TimedOut);
+            left = left.saturating_sub(u8::from(hung));
+            if shard.external || left == 0 {
                 return say(shard, client, relay, Answer::UNREACHABLE, outcome).await;
             }
-            // Nothing was sent, so this is no attempt; `enter` bounds the time.
+            // Nothing was sent, so a refusal is no attempt; `enter` bounds the time.
             shard.suspect(lease.worker, lease.generation);
             continue;
         };

@@ -170,6 +170,8 @@ pub(super) async fn pump<'s, E: Engine>(
         }
     };
     timer.clear();
+    // Complete or not, a connection that was broken off carries no other request.
+    flow.relay.worker_spent |= flow.deaf || ends.worker_reads.is_busy() || ends.worker_writes.is_busy();
     if ends.worker_reads.is_busy() || ends.worker_writes.is_busy() {
         worker.abort();
         settle(ends.worker_reads).await;

@@ -9,9 +9,10 @@ use forebay_transports::sim::{self, Sim, Stream};
 use forebay_transports::{Conn, Engine};
 
 use crate::ask::Ask;
+use crate::bytes::{Pieces, pattern, send};
 use crate::laws::{Book, PATIENCE};
 use crate::plan::{below, chance, nap, now, sleep};
-use crate::wire::{Body, End, Head, Pieces, Wire, pattern, send};
+use crate::wire::{Body, End, Head, Wire};
 use crate::world::ADDRESS;
 
 /// What becomes of a connection after a response.

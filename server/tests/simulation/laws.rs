@@ -197,15 +197,13 @@ impl Book {
         }
     }
 
-    /// Bytes of chunks that one exchange may hold. Its five queues (to each side waiting and in flight, and what is
-    /// held for another attempt) have so many slices at most. Reads grow and shrink step by step with what they bring,
-    /// so most slices are of small chunks, and what is larger was paid for by what filled the size below.
+    /// Bytes of chunks that one exchange may hold: in each direction a queue that waits, one that is written and one
+    /// read, and what is held for another attempt.
     fn exchange_bytes_max(&self) -> usize {
-        let slices = 5 * (Queue::SLICES_MAX + 1) * ChunkSize::Small.allocation();
-        let reads = 2 * ChunkSize::Large.allocation();
         let limits = &self.plan.limits;
-        let window = 2 * limits.window_bytes as usize + limits.replay_bytes_max as usize;
-        slices + reads + 2 * window
+        let queue = Queue::PINNED_PER_BYTE_MAX * limits.window_bytes as usize + ChunkSize::Large.allocation();
+        let held = Queue::SLICES_MAX * ChunkSize::Medium.allocation();
+        4 * queue + 2 * ChunkSize::Large.allocation() + held.min(32 * limits.replay_bytes_max as usize)
     }
 
     /// Nobody wants anything any more: everything is home.

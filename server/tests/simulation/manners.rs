@@ -6,10 +6,10 @@ use std::time::Duration;
 use forebay_transports::Conn;
 
 use crate::ask::Ask;
+use crate::bytes::{Pieces, pattern, send};
 use crate::client::{Talk, Then};
 use crate::laws::Book;
 use crate::plan::{below, chance, nap, now};
-use crate::wire::{Pieces, pattern, send};
 
 /// One client's life.
 pub(crate) async fn client(book: Rc<Book>, number: u64) {
@@ -26,7 +26,9 @@ pub(crate) async fn client(book: Rc<Book>, number: u64) {
         match rude {
             1 => malformed(&mut talk).await,
             2 => idle(&mut talk).await,
-            3 => upgrade(&mut talk).await,
+            3 => {
+                upgraded(&mut talk).await;
+            }
             4 => stops_in_head(&mut talk).await,
             5 => stops_in_body(&mut talk).await,
             6 => half_closes(&mut talk).await,
@@ -177,12 +179,8 @@ async fn bad_chunk(talk: &mut Talk) {
     }
 }
 
-/// Speaks another protocol, sometimes before it was told that it may.
-async fn upgrade(talk: &mut Talk) {
-    upgraded(talk).await;
-}
-
-/// As [`upgrade`]; none if it was not switched, else whether all came back.
+/// Speaks another protocol, sometimes before it was told that it may; none if it was not switched, else whether all
+/// came back.
 pub(crate) async fn upgraded(talk: &mut Talk) -> Option<bool> {
     let mut ask = Ask::upgrade(&talk.book);
     let eager = if chance(400) { below(600) as usize } else { 0 };

@@ -23,6 +23,23 @@ pub(crate) struct Plan {
     pub(crate) rudeness: u16,
     /// How often a slot's process meets its fate; 0: they all stay as they are.
     pub(crate) fates: bool,
+    /// What the world is like.
+    pub(crate) kind: Kind,
+}
+
+/// What a world is like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Anything may happen.
+    Any,
+    /// Nothing goes wrong that would be a reason for a 502 or a 504.
+    Benign,
+    /// The workers' doors are open and they accept nobody.
+    Deaf,
+    /// The server drains while clients are still busy.
+    Drains,
+    /// The workers are somebody else's.
+    External,
 }
 
 impl Plan {
@@ -54,7 +71,14 @@ impl Plan {
             upstream_idle_max: between(0, 4) as u32,
             upstream_idle_timeout: Duration::from_millis(between(100, 5000)),
         };
-        Self {
+        let kind = match between(0, 15) {
+            0..=2 => Kind::Benign,
+            3 => Kind::Deaf,
+            4 => Kind::Drains,
+            5 => Kind::External,
+            _ => Kind::Any,
+        };
+        let mut plan = Self {
             shards: between(1, 2) as usize,
             slots: between(1, 4) as u16,
             clients: if between(0, 3) == 0 { between(10, 20) } else { between(1, 8) },
@@ -64,6 +88,28 @@ impl Plan {
             mischief: [0, 100, 300, 700][between(0, 3) as usize],
             rudeness: [0, 200, 600][between(0, 2) as usize],
             fates: between(0, 3) > 0,
+            kind,
+        };
+        plan.adapt();
+        plan
+    }
+
+    fn adapt(&mut self) {
+        match self.kind {
+            Kind::Benign => {
+                let faults = &mut self.config.faults;
+                (faults.stall, faults.reset, faults.accept) = (0, 0, 0);
+                (faults.dial_refused, faults.dial_hangs) = (0, 0);
+                (self.mischief, self.fates) = (400, false);
+                // So nothing has to be tried again either: there is nothing to be forgiven.
+                self.limits.attempts_max = 1;
+                // A worker that sends what nobody takes is slow through no fault of its own.
+                self.limits.response_start_timeout = Duration::from_secs(10);
+                self.limits.response_idle_timeout = Duration::from_secs(10);
+                self.limits.dial_timeout = Duration::from_secs(10);
+            }
+            Kind::Deaf => (self.config.backlog, self.fates, self.safety) = (1, false, Duration::from_secs(100)),
+            Kind::Any | Kind::Drains | Kind::External => {}
         }
     }
 

@@ -5,13 +5,16 @@ use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 
+use forebay_core::buf::ChunkSize;
 use forebay_core::id::{Generation, WorkerId};
 use forebay_transports::sim::{Sim, Stream, Worker};
 use forebay_transports::{Conn, Engine};
 
+use crate::bytes::{Pieces, chunked, pattern, send};
 use crate::laws::Book;
-use crate::plan::{below, chance, nap, now, sleep};
-use crate::wire::{Body, End, Head, Pieces, Wire, chunked, pattern, send};
+use crate::mood::Mood;
+use crate::plan::{Kind, below, chance, nap, now, sleep};
+use crate::wire::{Body, End, Head, Wire};
 
 /// One process.
 #[derive(Clone)]
@@ -22,63 +25,6 @@ pub(crate) struct Process {
     pub(crate) listener: Rc<Worker>,
     /// Its loop is stuck: it accepts nobody.
     pub(crate) deaf: Rc<Cell<bool>>,
-}
-
-/// What a worker does with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mood {
-    Good,
-    /// Pauses before it answers and while it does.
-    Slow,
-    /// Says other things first.
-    Informs,
-    /// Answers before it reads the body, and goes on, or not.
-    Early,
-    /// Answers, says that it will close, and does.
-    Closes,
-    /// Answers and closes without a word.
-    ClosesSilently,
-    /// Ends in the middle of a head, of a body.
-    DiesInHead,
-    DiesInBody,
-    /// Closes over what it has not read; or over a request that it has read as a whole.
-    Drops,
-    Refuses,
-    /// Not HTTP.
-    Garbles,
-    /// Reads, and says nothing; or does not even read.
-    Silent,
-    Stuck,
-    /// Answers, and reads no more of the body.
-    AnswersAndSticks,
-    /// Says more than it was asked.
-    Babbles,
-}
-
-impl Mood {
-    const BAD: [Self; 14] = [
-        Self::Slow,
-        Self::Informs,
-        Self::Early,
-        Self::Closes,
-        Self::ClosesSilently,
-        Self::DiesInHead,
-        Self::DiesInBody,
-        Self::Drops,
-        Self::Refuses,
-        Self::Garbles,
-        Self::Silent,
-        Self::Stuck,
-        Self::AnswersAndSticks,
-        Self::Babbles,
-    ];
-
-    fn draw(book: &Book) -> Self {
-        if book.calm.get() || !chance(book.plan.mischief) {
-            return Self::Good;
-        }
-        Self::BAD[below(Self::BAD.len() as u64) as usize]
-    }
 }
 
 impl Process {
@@ -123,33 +69,11 @@ impl Process {
         if head.field("upgrade").is_some() && mood == Mood::Good && chance(900) {
             return self.tunnel(wire, id).await;
         }
-        match mood {
-            Mood::Drops => return false,
-            Mood::Garbles => {
-                let garbage: &[u8] =
-                    [&b"SSH-2.0-x\r\n\r\n"[..], b"\0\0\0\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"]
-                        [below(3) as usize];
-                send(&wire.conn, garbage, Pieces::WHOLE).await;
-                return false;
-            }
-            Mood::Stuck => {
-                self.stick(Duration::from_secs(30)).await;
-                return false;
-            }
-            Mood::Early => {
-                let well = self.respond(wire, head, id, mood).await;
-                return well && chance(600) && self.read(wire, head, id).await;
-            }
-            Mood::AnswersAndSticks => {
-                self.respond(wire, head, id, mood).await;
-                self.stick(Duration::from_secs(600)).await;
-                return false;
-            }
-            _ => {}
+        if let Some(goes_on) = self.before_the_body(wire, head, id, mood).await {
+            return goes_on;
         }
-        if head.says("expect", "100-continue")
-            && !send(&wire.conn, b"HTTP/1.1 100 Continue\r\n\r\n", Pieces::WHOLE).await
-        {
+        let asked = head.says("expect", "100-continue");
+        if asked && !send(&wire.conn, b"HTTP/1.1 100 Continue\r\n\r\n", Pieces::WHOLE).await {
             return false;
         }
         if !self.read(wire, head, id).await {
@@ -161,24 +85,54 @@ impl Process {
                 let _end = wire.fill().await;
                 return false;
             }
+            Mood::Babbles if self.is_whole() && head.start[0] != "HEAD" => return self.babble(wire, id).await,
             Mood::Slow => nap(3000).await,
-            Mood::Informs => {
-                for _ in 0..=below(3) {
-                    let one =
-                        [&b"HTTP/1.1 102 Processing\r\n\r\n"[..], b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"]
-                            [below(2) as usize];
-                    if !send(&wire.conn, one, Pieces::random()).await {
-                        return false;
-                    }
-                    nap(below(2) * 100).await;
-                }
-                if chance(200) {
-                    return false;
-                }
-            }
+            Mood::Informs if !self.inform(wire).await => return false,
             _ => nap(below(3) * 5).await,
         }
         self.respond(wire, head, id, mood).await
+    }
+
+    /// What some do who do not wait for the body; none for those who do.
+    async fn before_the_body(&self, wire: &mut Wire, head: &Head, id: u64, mood: Mood) -> Option<bool> {
+        match mood {
+            Mood::Drops => Some(false),
+            Mood::Garbles => {
+                let garbage: [&[u8]; 3] =
+                    [b"SSH-2.0-x\r\n\r\n", b"\0\0\0\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"];
+                send(&wire.conn, garbage[below(3) as usize], Pieces::WHOLE).await;
+                Some(false)
+            }
+            Mood::Stuck => {
+                self.stick(Duration::from_secs(30)).await;
+                Some(false)
+            }
+            Mood::Early => {
+                let well = self.respond(wire, head, id, mood).await;
+                nap(below(2) * 100).await;
+                let reads = self.book.plan.kind == Kind::Benign || chance(600);
+                Some(well && reads && self.read(wire, head, id).await)
+            }
+            Mood::AnswersAndSticks => {
+                self.respond(wire, head, id, mood).await;
+                self.stick(Duration::from_secs(600)).await;
+                Some(false)
+            }
+            _ => None,
+        }
+    }
+
+    /// Says other things than a response. True if it will come.
+    async fn inform(&self, wire: &Wire) -> bool {
+        for _ in 0..=below(3) {
+            let some: [&[u8]; 2] =
+                [b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"];
+            if !send(&wire.conn, some[below(2) as usize], Pieces::random()).await {
+                return false;
+            }
+            nap(below(2) * 100).await;
+        }
+        self.book.plan.kind == Kind::Benign || chance(800)
     }
 
     /// Does nothing, until it has to be good.
@@ -238,23 +192,34 @@ impl Process {
         match mood {
             Mood::DiesInHead => out.truncate(below(head_len as u64) as usize),
             Mood::DiesInBody => out.truncate(head_len + below((out.len() - head_len) as u64) as usize),
-            // In one segment with the response, or it could not be told from the next one.
-            Mood::Babbles if self.plan_is_whole() && out.len() < 200 => {
-                out.extend_from_slice(b"HTTP/1.1 200 OK\r\nX-Id: 0\r\n\r\n");
-            }
             _ => {}
         }
-        let pieces = if mood == Mood::Slow { Pieces { bytes_max: 2000, pause_ms: 300 } } else { Pieces::random() };
-        let pieces = if mood == Mood::Babbles { Pieces::WHOLE } else { pieces };
+        let pieces = match mood {
+            Mood::Slow => Pieces { bytes_max: 2000, pause_ms: 300 },
+            _ if self.book.calm.get() => Pieces::WHOLE,
+            _ => Pieces::random(),
+        };
         let sent = send(&wire.conn, &out, pieces).await;
-        sent && !matches!(
-            mood,
-            Mood::Closes | Mood::ClosesSilently | Mood::DiesInHead | Mood::DiesInBody | Mood::Babbles
-        )
+        sent && !matches!(mood, Mood::Closes | Mood::ClosesSilently | Mood::DiesInHead | Mood::DiesInBody)
     }
 
-    fn plan_is_whole(&self) -> bool {
+    /// Whether what is written at once arrives at once.
+    fn is_whole(&self) -> bool {
         self.book.plan.config.faults.partial == 0 && self.book.plan.config.buffer_bytes >= 4096
+    }
+
+    /// Answers, and says more, as an application does that counts characters instead of bytes. It arrives together
+    /// with the response: who looks at all that is there is not deceived.
+    async fn babble(&self, wire: &Wire, id: u64) -> bool {
+        let head =
+            |length| format!("HTTP/1.1 200 OK\r\nX-Id: {id}\r\nX-Length: {length}\r\nContent-Length: {length}\r\n\r\n");
+        // As much as a first read takes, or anything.
+        let exact = ChunkSize::Small.capacity() - head(300).len();
+        let length = if chance(500) { exact } else { below(2000) as usize };
+        let mut out = head(length).into_bytes();
+        out.extend_from_slice(&pattern(!id, length));
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\nX-Id: 0\r\nContent-Length: 0\r\n\r\n");
+        send(&wire.conn, &out, Pieces::WHOLE).await
     }
 
     /// Echoes until either side ends.

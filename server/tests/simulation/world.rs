@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::iter;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use forebay_transports::{Endpoint, Engine, EngineOptions};
 use crate::client::Talk;
 use crate::laws::Book;
 use crate::manners::{client, must_succeed, upgraded};
-use crate::plan::{Plan, below, nap, now, sleep};
+use crate::plan::{Kind, Plan, below, nap, now, sleep};
 use crate::worker::Process;
 
 pub(crate) const ADDRESS: &str = "127.0.0.1:80";
@@ -46,7 +47,7 @@ pub(crate) fn run(seed: u64) -> Outcome<Ended> {
 
 async fn world(plan: Plan) -> Ended {
     let endpoint = |worker: WorkerId, generation: Generation| Endpoint::new(format!("/run/{worker}-{}", generation.0));
-    let bulletin = Arc::new(Bulletin::new(vec![0..plan.slots], plan.shards, Box::new(endpoint)));
+    let bulletin = Arc::new(Bulletin::new(iter::once(0..plan.slots).collect(), plan.shards, Box::new(endpoint)));
     let book = Rc::new(Book::new(plan, Arc::clone(&bulletin)));
     let shards = Rc::new(Cell::new(0));
     start_shards(&book, &shards);
@@ -61,6 +62,9 @@ async fn world(plan: Plan) -> Ended {
         sleep(Duration::from_millis(50)).await;
     }
     sim::heal();
+    if book.plan.kind == Kind::Drains {
+        bulletin.set_phase(Phase::Draining);
+    }
     book.calm.set(true);
     let finished = now() + FINISH;
     // What was sent before may still be on its way, and holds up what is sent behind it.
@@ -72,8 +76,10 @@ async fn world(plan: Plan) -> Ended {
         book.violate(3, format!("clients do not come to an end: {:?}", book.doing.borrow()));
     }
     calm_down(&book, "after the clients have gone").await;
-    liveness(&book).await;
-    calm_down(&book, "after the liveness phase").await;
+    if book.plan.kind != Kind::Drains {
+        liveness(&book).await;
+        calm_down(&book, "after the liveness phase").await;
+    }
     drain(&book).await;
     bulletin.set_phase(Phase::Stopping);
     book.over.set(true);
@@ -92,12 +98,12 @@ fn start_shards(book: &Rc<Book>, running: &Rc<Cell<usize>>) {
             bulletin: Arc::clone(&book.bulletin),
             limits: book.plan.limits.clone(),
             forwarding: None,
-            external: false,
             affinity: forebay::config::Affinity::Off,
-            log: None,
+            external: book.plan.kind == Kind::External,
             listen: vec![(0, bound)],
             options: EngineOptions::default(),
             boot: 0,
+            log: None,
         };
         let (pool, running) = (book.pools[index].clone(), Rc::clone(running));
         running.set(running.get() + 1);
@@ -189,8 +195,12 @@ async fn supervise(book: Rc<Book>, worker: WorkerId) {
 
 /// Waits until something happens to a process that ends it.
 async fn meet_fate(book: &Book, worker: WorkerId, generation: Generation, listener: &Worker, deaf: &Cell<bool>) {
-    let fate = if book.plan.fates { below(5) } else { 4 };
-    let at = now() + Duration::from_millis(below(1 << below(16)));
+    let (mut fate, mut at) = (below(5), now() + Duration::from_millis(below(1 << below(16))));
+    match book.plan.kind {
+        Kind::Deaf if !book.calm.get() => (fate, at) = (1, now()),
+        _ if book.plan.fates => {}
+        _ => fate = 4,
+    }
     while !book.over.get() && (book.calm.get() || fate == 4 || now() < at) {
         sleep(Duration::from_millis(100)).await;
     }
@@ -201,7 +211,7 @@ async fn meet_fate(book: &Book, worker: WorkerId, generation: Generation, listen
         // Its loop is stuck, and nobody notices for a while.
         1 => {
             deaf.set(true);
-            let until = now() + Duration::from_secs(below(60));
+            let until = now() + Duration::from_secs(if book.plan.kind == Kind::Deaf { 3600 } else { below(60) });
             while now() < until && !book.calm.get() {
                 sleep(Duration::from_millis(100)).await;
             }
