@@ -26,9 +26,9 @@ use super::{Engine, Shard};
 const ONE_READ_BYTES: u64 = 64 * 1024;
 
 /// The end of a client's direction within this time of its request belongs to the request (`nc -N`, the last of some
-/// pipelined ones): it has nothing to add and waits. Later it has left, and the worker is told. 500 µs. A stream's end
-/// says no more than that, but node answers what came with it and no application has begun by then.
-const END_WITH_REQUEST: Duration = Duration::from_micros(500);
+/// pipelined ones): it has nothing to add and waits. Later it has left, and the worker is told. 150 µs: a stream's end
+/// does not say which, but within that time no application has begun, and node too answers what came with the end.
+const END_WITH_REQUEST: Duration = Duration::from_micros(150);
 
 /// How long such a client is given what the worker says, again after each piece: it may have left nevertheless. 100 ms.
 const HALF_CLOSE_GRACE: Duration = Duration::from_millis(100);

@@ -53,6 +53,7 @@ impl Front {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_write_timeout(Some(DEADLINE)).unwrap();
         Wire { stream, buffer: Vec::new() }
     }
 
@@ -65,6 +66,7 @@ impl Front {
         thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
                 stream.set_read_timeout(Some(DEADLINE)).unwrap();
+                stream.set_write_timeout(Some(DEADLINE)).unwrap();
                 if send.send(Wire { stream, buffer: Vec::new() }).is_err() {
                     return;
                 }
@@ -150,7 +152,10 @@ impl<S: Stream> Wire<S> {
 
     /// As [`send`](Self::send); false once the other end does not take it.
     pub(crate) fn try_send(&mut self, bytes: &str) -> bool {
-        self.stream.write_all(bytes.as_bytes()).is_ok()
+        match self.stream.write_all(bytes.as_bytes()) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("the other end neither reads nor closes"),
+            outcome => outcome.is_ok(),
+        }
     }
 
     /// Ends this direction.

@@ -25,8 +25,12 @@ fn a_tunnel_carries_both_directions_to_their_ends() {
     upstream.expect_end();
     upstream.send("last words");
     client.expect("last words");
-    drop(upstream);
+    upstream.end();
     client.expect_end();
+    // Both directions have ended, and with them both connections.
+    while upstream.try_send("x") {
+        std::thread::yield_now();
+    }
 }
 
 #[test]
