@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
@@ -125,7 +126,8 @@ impl Contender {
         let mut contender = Self { peer, address: (Ipv4Addr::LOCALHOST, port).into(), trees: Vec::new() };
         let log = common.path(&format!("{}.log", peer.name()));
         contender.start_trees(&program, port, common, &log)?;
-        contender.await_answer(&log)?;
+        let address = contender.address;
+        contender.wait_for(&log, || answers(address).unwrap_or(false))?;
         Ok(contender)
     }
 
@@ -150,6 +152,10 @@ impl Contender {
                     (0..common.workers).map(|i| common.path(&format!("{}-{i}.sock", self.peer.name()))).collect();
                 for socket in &sockets {
                     self.trees.push(Tree::start(node("app.js").env("PORT", socket), log)?);
+                }
+                // A front that finds nobody there leaves a worker out for a while, and that would be measured.
+                for socket in &sockets {
+                    self.wait_for(log, || UnixStream::connect(socket).is_ok())?;
                 }
                 let config = common.path(&format!("{}.conf", self.peer.name()));
                 fs::write(&config, self.config(port, &sockets, common))?;
@@ -180,10 +186,10 @@ impl Contender {
             .replace("{servers}", &lines(&|i, socket| format!("server s{i} unix@{socket}")))
     }
 
-    fn await_answer(&mut self, log: &Path) -> io::Result<()> {
+    fn wait_for(&mut self, log: &Path, is_there: impl Fn() -> bool) -> io::Result<()> {
         let deadline = Instant::now() + START_TIMEOUT;
         while self.trees.iter_mut().all(Tree::is_running) && Instant::now() < deadline {
-            if answers(self.address).unwrap_or(false) {
+            if is_there() {
                 return Ok(());
             }
             sleep(Duration::from_millis(50));

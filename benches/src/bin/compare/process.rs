@@ -25,6 +25,8 @@ pub(crate) struct Usage {
     pub(crate) cpu: Duration,
     /// The same from clock ticks (10 ms as a rule), those of processes that have ended included.
     pub(crate) ticks: Duration,
+    /// The part of `cpu` that is node's.
+    pub(crate) node: Duration,
     /// Resident memory in bytes; what processes share counts once each.
     pub(crate) resident_bytes: u64,
 }
@@ -95,16 +97,24 @@ pub(crate) fn usage(roots: &[u32]) -> Usage {
         at > 1
     };
     let mut sum = Usage::default();
-    let (mut ticks, mut nanos) = (0, 0);
+    let (mut ticks, mut nanos, mut node) = (0, 0, 0);
     for (&pid, fields) in all.iter().filter(is_ours) {
         let at = |index: usize| fields.get(index).copied().unwrap_or(0);
         ticks += at(USER_TICKS) + at(SYSTEM_TICKS) + at(CHILDREN_USER_TICKS) + at(CHILDREN_SYSTEM_TICKS);
-        nanos += scheduled_nanos(pid);
+        let ran = scheduled_nanos(pid);
+        nanos += ran;
+        node += if is_node(pid) { ran } else { 0 };
         sum.resident_bytes += resident_bytes(pid);
     }
     sum.ticks = Duration::from_nanos(ticks * (1_000_000_000 / TICKS_PER_SECOND));
+    sum.node = Duration::from_nanos(node);
     sum.cpu = if nanos > 0 { Duration::from_nanos(nanos) } else { sum.ticks };
     sum
+}
+
+fn is_node(pid: u32) -> bool {
+    let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    program.file_name().is_some_and(|name| name == "node")
 }
 
 fn resident_bytes(pid: u32) -> u64 {

@@ -10,6 +10,7 @@ use crate::process::Usage;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     cpu_us: f64,
+    node_us: f64,
     ticks_us: f64,
     rps: f64,
     p50_ms: f64,
@@ -24,6 +25,7 @@ impl Sample {
         let requests = round.requests.max(1) as f64;
         Self {
             cpu_us: after.cpu.saturating_sub(before.cpu).as_secs_f64() * 1e6 / requests,
+            node_us: after.node.saturating_sub(before.node).as_secs_f64() * 1e6 / requests,
             ticks_us: after.ticks.saturating_sub(before.ticks).as_secs_f64() * 1e6 / requests,
             rps: round.requests as f64 / round.seconds.max(0.001),
             p50_ms: round.p50_ms,
@@ -63,8 +65,8 @@ pub(crate) fn print(scenario: Scenario, rounds: usize, seconds: u64, rows: &[Row
     let (name, path, connections) = scenario.terms();
     println!("\n{name}: {path} on {connections} connection(s), medians of {rounds} round(s) of {seconds} s");
     println!(
-        "{:12} {:>11} {:>7} {:>13} {:>9} {:>8} {:>8} {:>8} {:>7}",
-        "", "CPU us/req", "range", "forebay / it", "req/s", "p50 ms", "p99 ms", "RSS MiB", "failed"
+        "{:12} {:>11} {:>7} {:>8} {:>13} {:>9} {:>8} {:>8} {:>8} {:>7}",
+        "", "CPU us/req", "range", "in node", "forebay / it", "req/s", "p50 ms", "p99 ms", "RSS MiB", "failed"
     );
     let ours = rows.iter().find(|row| row.peer == Peer::Forebay).map(|row| row.median(|s| s.cpu_us));
     for row in rows {
@@ -74,10 +76,11 @@ pub(crate) fn print(scenario: Scenario, rounds: usize, seconds: u64, rows: &[Row
         let low = row.samples.iter().map(|s| s.cpu_us).fold(f64::INFINITY, f64::min);
         let high = row.samples.iter().map(|s| s.cpu_us).fold(0.0, f64::max);
         println!(
-            "{:12} {:11.2} {:>7} {:>13} {:9.0} {:8.3} {:8.3} {:8.0} {:7}",
+            "{:12} {:11.2} {:>7} {:8.2} {:>13} {:9.0} {:8.3} {:8.3} {:8.0} {:7}",
             row.peer.name(),
             cpu,
             format!("+-{:.0}%", (high - low) / 2.0 / cpu * 100.0),
+            row.median(|s| s.node_us),
             ratio,
             row.median(|s| s.rps),
             row.median(|s| s.p50_ms),
@@ -95,6 +98,7 @@ pub(crate) fn to_json(scenario: Scenario, rows: &[Row]) -> Value {
         json!({
             "peer": row.peer.name(),
             "cpu_us": row.median(|s| s.cpu_us),
+            "node_cpu_us": row.median(|s| s.node_us),
             "cpu_us_from_ticks": row.median(|s| s.ticks_us),
             "requests_per_second": row.median(|s| s.rps),
             "p50_ms": row.median(|s| s.p50_ms),
@@ -112,6 +116,7 @@ pub(crate) fn to_json(scenario: Scenario, rows: &[Row]) -> Value {
 fn sample_json(sample: &Sample) -> Value {
     json!({
         "cpu_us": sample.cpu_us,
+        "node_cpu_us": sample.node_us,
         "cpu_us_from_ticks": sample.ticks_us,
         "requests_per_second": sample.rps,
         "p50_ms": sample.p50_ms,
