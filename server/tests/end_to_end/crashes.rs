@@ -61,9 +61,9 @@ fn killing_the_only_worker_makes_requests_wait() {
 #[test]
 fn nothing_is_left_of_a_server_that_is_killed() {
     let mut server = Setup::new("lab.cjs").workers(2).start();
-    server.log_has("worker w1 ready");
+    until("both workers are ready", || server.ready_pids().len() == 2);
     let pids = server.ready_pids();
-    assert!(pids.len() == 2 && pids.iter().all(|&pid| is_alive(pid)));
+    assert!(pids.iter().all(|&pid| is_alive(pid)));
     server.signal(Signal::KILL);
     server.wait();
     until("the workers are gone", || !pids.iter().any(|&pid| is_alive(pid)));
