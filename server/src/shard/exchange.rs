@@ -219,7 +219,7 @@ fn complete<E: Engine>(
     outcome.status = facts.status;
     let sent = relay.request_done && relay.to_worker.is_empty();
     if facts.keep_alive && sent && !relay.worker_spent {
-        shard.keep(&lease, link, &facts, relay.worker_drained);
+        shard.keep(&lease, link, &facts);
     }
     drop(lease);
     if delivery.keep_alive && relay.request_done && !relay.client_ended {

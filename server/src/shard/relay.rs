@@ -80,8 +80,6 @@ pub(super) struct Relay<'s> {
     pub(super) bytes_out: u64,
     /// Size of the next read from the worker.
     pub(super) worker_size: ChunkSize,
-    /// Whether the last read from the worker left room in its chunk: nothing more had arrived.
-    pub(super) worker_drained: bool,
     /// Whether the worker has ended its direction, or sent more than a response: its connection is of no further use.
     pub(super) worker_spent: bool,
 }
@@ -125,7 +123,6 @@ impl<'s> Relay<'s> {
             to_client: Queue::new(),
             bytes_out: 0,
             worker_size: ChunkSize::Small,
-            worker_drained: false,
             worker_spent: false,
         };
         relay.give_worker(head);
@@ -231,7 +228,6 @@ impl<'s> Relay<'s> {
         terms: &Terms<'_>,
     ) -> Result<(), &'static str> {
         self.worker_size = chunk.size().after_read(count);
-        self.worker_drained = chunk.spare() > 0;
         let result = match &mut self.response {
             Response::Head { scanner, .. } => match scanner.scan(&chunk, RESPONSE_HEAD_BYTES_MAX) {
                 Err(reject) => Err(reject.reason),

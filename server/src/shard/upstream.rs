@@ -7,11 +7,9 @@ use forebay_core::buf::ChunkSize;
 use forebay_core::dispatch::Kept;
 use forebay_core::http1::ResponseFacts;
 use forebay_core::id::WorkerId;
-use forebay_core::time::Timestamp;
 use forebay_transports::Conn;
 
 use super::lease::Lease;
-use super::timers::TICK;
 use super::{Engine, Shard};
 use crate::bulletin::{Door, Event, ShardStats};
 
@@ -21,8 +19,6 @@ pub(super) struct Link<C> {
     pub(super) conn: C,
     /// Size of the read that its responses needed last.
     pub(super) size: ChunkSize,
-    /// When it was used last, on the coarse clock; none if that left open whether the worker had said all.
-    used: Option<Timestamp>,
     /// Whether it has carried no request yet.
     pub(super) is_new: bool,
 }
@@ -39,7 +35,9 @@ impl<E: Engine> Shard<E> {
         let pool = &self.upstreams[usize::from(lease.worker.0)];
         let now = self.timers.now();
         let rested = || if fresh { None } else { pool.borrow_mut().take(lease.generation, now) };
-        match std::iter::from_fn(rested).find(|link| self.is_recent(link, now) || link.conn.is_quiet()) {
+        // However recently it was used: bytes that came since would pass for the answer to this request. The look is one
+        // system call; only a read that is always in flight, one for each connection at rest, would see as much.
+        match std::iter::from_fn(rested).find(|link| link.conn.is_quiet()) {
             Some(link) => Ok(link),
             None => self.dial(lease).await,
         }
@@ -63,7 +61,7 @@ impl<E: Engine> Shard<E> {
         ShardStats::add(&stats.dials, 1);
         let endpoint = self.bulletin.endpoint(lease.worker, lease.generation);
         match E::dial(&endpoint, E::now() + self.limits.dial_timeout).await {
-            Ok(conn) => Ok(Link { conn, size: ChunkSize::Small, used: None, is_new: true }),
+            Ok(conn) => Ok(Link { conn, size: ChunkSize::Small, is_new: true }),
             Err(error) => {
                 self.bulletin.report(Event::Refused(lease.worker, lease.generation));
                 Err(error)
@@ -71,23 +69,12 @@ impl<E: Engine> Shard<E> {
         }
     }
 
-    /// Whether a connection was used so recently that looking at it costs more than it saves: should the worker have
-    /// closed it meanwhile, the write fails or the reset says that nothing was read, and any request is tried again.
-    /// One that sent more than a response is another matter: its next client would get the rest for an answer. So this
-    /// goes only for connections of which the last read took all that had arrived.
-    /// Sockets of other people's workers come and go at any moment; those are always looked at.
-    fn is_recent(&self, link: &Link<E::Upstream>, now: Timestamp) -> bool {
-        !self.external && link.used.is_some_and(|used| now.since(used) < TICK)
-    }
-
     /// Offers a connection for the next request. A worker says with `Keep-Alive: timeout=N` when it will close; we are
     /// ahead of it, so that no request meets the closing.
-    pub(super) fn keep(&self, lease: &Lease<'_, E>, mut link: Link<E::Upstream>, facts: &ResponseFacts, drained: bool) {
+    pub(super) fn keep(&self, lease: &Lease<'_, E>, link: Link<E::Upstream>, facts: &ResponseFacts) {
         let hint = facts.keep_alive_timeout.map(|wait| wait.saturating_sub(AHEAD));
         let wait = self.limits.upstream_idle_timeout.min(hint.unwrap_or(self.limits.upstream_idle_timeout));
-        let now = self.timers.now();
-        link.used = drained.then_some(now);
-        let expires = now + wait;
+        let expires = self.timers.now() + wait;
         let kept = self.upstreams[usize::from(lease.worker.0)].borrow_mut().keep(link, lease.generation, expires);
         match kept {
             Kept::Yes | Kept::No(_) => {}

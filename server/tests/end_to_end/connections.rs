@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::server::{Engine, Setup};
+use super::wait::until;
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
@@ -124,4 +125,24 @@ pub(crate) fn thousand(engine: Engine) {
 #[test]
 fn a_thousand_resting_clients_are_each_answered() {
     thousand(Engine::chosen());
+}
+
+#[test]
+fn what_a_worker_says_unasked_is_nobodys_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, said) = (folder.path().join("stray.cjs"), folder.path().join("said"));
+    let script = "const fs = require('fs');
+        require('http').createServer((req, res) => {
+            const { socket } = req, stray = 'HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\n\\r\\nstray';
+            res.end('own');
+            if (req.url === '/stray') setTimeout(() => socket.write(stray, () => fs.writeFileSync('SAID', '')), 5);
+        }).listen(process.env.PORT);";
+    std::fs::write(&app, script.replace("SAID", said.to_str().unwrap())).unwrap();
+    let server = Setup::new(&app).start();
+    for _ in 0..5 {
+        assert_eq!(server.connect().get("/stray").text(), "own");
+        until("the worker has said it", || std::fs::remove_file(&said).is_ok());
+        assert_eq!(server.connect().get("/").text(), "own");
+    }
+    server.stop();
 }
