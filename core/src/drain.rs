@@ -71,7 +71,7 @@ pub struct Left {
     pub in_flight: u64,
     /// Requests that wait for a worker.
     pub waiting: u64,
-    /// Clients connected.
+    /// Clients connected, upgraded connections not counted.
     pub connections: u64,
 }
 

@@ -329,14 +329,16 @@ impl Bulletin {
         self.shards.len()
     }
 
-    /// What clients still want, over all shards and workers.
+    /// What clients still want, over all shards and workers. Upgraded connections want nothing that could be finished:
+    /// they end when their worker is told to stop, and it can say goodbye first.
     #[must_use]
     pub fn left(&self) -> Left {
-        let sum = |count: fn(&ShardStats) -> &AtomicU64| self.shards.iter().map(|s| count(s).load(Relaxed)).sum();
+        let sum =
+            |count: fn(&ShardStats) -> &AtomicU64| -> u64 { self.shards.iter().map(|s| count(s).load(Relaxed)).sum() };
         Left {
             in_flight: self.slots.iter().map(|slot| u64::from(slot.in_flight.load(SeqCst))).sum(),
             waiting: sum(|stats| &stats.waiting),
-            connections: sum(|stats| &stats.connections),
+            connections: sum(|stats| &stats.connections).saturating_sub(sum(|stats| &stats.tunnels)),
         }
     }
 

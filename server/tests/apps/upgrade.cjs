@@ -6,6 +6,7 @@ const { createHash } = require('node:crypto');
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const seen = { opened: 0, closed: 0 };
+const open = new Set();
 
 const server = http.createServer((req, res) => {
   res.setHeader('Content-Type', 'application/json');
@@ -54,7 +55,11 @@ server.on('upgrade', (req, socket, head) => {
   socket.on('error', () => {});
   if (req.url === '/refuse') return socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno');
   seen.opened++;
-  socket.on('close', () => seen.closed++);
+  open.add(socket);
+  socket.on('close', () => {
+    seen.closed++;
+    open.delete(socket);
+  });
   const accept = createHash('sha1').update(req.headers['sec-websocket-key'] + GUID).digest('base64');
   const isWebSocket = req.headers.upgrade.toLowerCase() === 'websocket';
   const extra = isWebSocket ? `Sec-WebSocket-Accept: ${accept}\r\n` : '';
@@ -62,3 +67,8 @@ server.on('upgrade', (req, socket, head) => {
   (isWebSocket ? webSocket : req.url === '/listener' ? listener : lines)(socket, head);
 });
 server.listen(process.env.PORT);
+
+process.on('SIGTERM', () => {
+  for (const socket of open) socket.end('the server stops\n', () => socket.destroy());
+  server.close(() => process.exit(0));
+});

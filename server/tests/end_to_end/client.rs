@@ -132,8 +132,9 @@ impl Client {
 
     pub(crate) fn post(&mut self, path: &str, body: impl AsRef<[u8]>) -> Response {
         let body = body.as_ref();
-        self.send(format!("POST {path} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n", body.len()));
-        self.request(body)
+        let head = format!("POST {path} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n", body.len());
+        // In one piece: a worker that dies has read all of it or nothing.
+        self.request([head.as_bytes(), body].concat())
     }
 
     /// Sends a request and reads its response.

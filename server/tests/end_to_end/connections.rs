@@ -65,31 +65,35 @@ fn a_client_or_an_application_that_wants_to_close_is_obeyed() {
     server.stop();
 }
 
+/// Clients whose rests end around the moment at which node closes, a little before and a little after.
+fn posts_after_rests(keep_alive_ms: u64, rounds: u64) {
+    let server = Setup::new("lab.cjs").env("LAB_KEEP_ALIVE_MS", keep_alive_ms).start();
+    let rest = |round: u64, thread: u64| Duration::from_millis(keep_alive_ms - 40 + (round * 9 + thread * 3) % 90);
+    std::thread::scope(|scope| {
+        for thread in 0..8u64 {
+            let server = &server;
+            scope.spawn(move || {
+                let mut client = server.connect();
+                for round in 0..rounds {
+                    let text = format!("{thread}.{round}");
+                    let response = client.post("/echo", &text);
+                    assert_eq!((response.status, response.text()), (200, text));
+                    std::thread::park_timeout(rest(round, thread));
+                }
+            });
+        }
+    });
+    server.stop();
+}
+
 #[test]
 fn posts_after_a_rest_never_meet_a_connection_that_the_worker_is_closing() {
-    for keep_alive_ms in [50, 1000] {
-        let server = Setup::new("lab.cjs").env("LAB_KEEP_ALIVE_MS", keep_alive_ms).start();
-        let threads: Vec<_> = (0..8)
-            .map(|thread| {
-                let address = server.address;
-                std::thread::spawn(move || {
-                    let mut client = super::client::Client::connect(address);
-                    for n in 0..10u64 {
-                        let text = format!("{thread}.{n}");
-                        let response = client.post("/echo", &text);
-                        assert_eq!((response.status, response.text()), (200, text));
-                        // Around the moment at which node closes, a little before and a little after.
-                        let rest = keep_alive_ms - 40 + (n * 9 + thread * 3) % 90;
-                        std::thread::park_timeout(Duration::from_millis(rest % 1100));
-                    }
-                })
-            })
-            .collect();
-        for thread in threads {
-            thread.join().unwrap();
-        }
-        server.stop();
-    }
+    posts_after_rests(1000, 5);
+}
+
+#[test]
+fn posts_after_a_rest_never_meet_a_connection_of_a_worker_that_closes_at_once() {
+    posts_after_rests(50, 50);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
@@ -51,7 +52,7 @@ pub(crate) struct Setup {
     settings: Vec<(&'static str, String)>,
     env: Vec<(&'static str, String)>,
     listen: String,
-    /// Whether to return only when the first worker is ready.
+    /// Whether to return only when the workers are ready.
     awaits_ready: bool,
 }
 
@@ -155,6 +156,7 @@ impl Setup {
         server.address = address.expect("the banner names the address");
         if self.awaits_ready {
             server.log_has(" ready: ");
+            until("all workers are ready", || server.ready_pids().len() >= self.workers);
         }
         server
     }
@@ -277,11 +279,15 @@ impl Server {
         assert!(rest.is_empty(), "left behind: {rest:?}");
     }
 
-    /// Ends it without waiting for what is in flight.
+    /// Tells it to stop, and again until it has understood that there is no time to finish anything.
     pub(crate) fn stop_at_once(mut self) {
         self.signal(Signal::TERM);
         self.log_has("stopping: ");
-        self.signal(Signal::TERM);
+        until("it is in a hurry", || {
+            self.signal(Signal::TERM);
+            std::thread::park_timeout(Duration::from_millis(100));
+            self.log_count("told to stop again") > 0
+        });
         assert_eq!(self.wait().code(), Some(0), "{}", self.log());
     }
 

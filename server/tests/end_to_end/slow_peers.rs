@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::server::{Engine, Server, Setup};
-use super::streaming::{is_pattern, pattern, sha256};
+use super::streaming::{is_pattern, pattern};
 use super::wait::until_some;
 
 /// Far more than all buffers on the way together: sockets (a few MiB each, as the kernel likes), node and server.
-const BYTES: usize = 64_000_000;
+const BYTES: usize = 40_000_000;
 
 /// What a server may need for one exchange that stands still: two windows, two chunks, and what the allocator likes.
-const GROWTH_KIB_MAX: u64 = 16 * 1024;
+const GROWTH_KIB_MAX: u64 = 4 * 1024;
 
 fn setup(engine: Engine) -> Setup {
     Setup::new("lab.cjs").engine(engine).set("limits.body_bytes_max", 0)
@@ -28,6 +28,7 @@ impl Peak {
 
     fn is_bounded(&self, server: &Server) {
         let after = server.memory_kib("VmHWM");
+        println!("peak of the server: {} KiB before, {after} KiB after", self.0);
         assert!(after < self.0 + GROWTH_KIB_MAX, "the server grew from {} KiB to {after} KiB", self.0);
     }
 }
@@ -46,11 +47,11 @@ pub(crate) fn slow_client(engine: Engine) {
         std::thread::park_timeout(Duration::from_millis(200));
         (blocked && std::mem::replace(&mut last, written) == written).then_some(written)
     });
+    println!("{written} bytes went on their way to a client that reads none");
     assert!((written as usize) < BYTES / 2, "{written} bytes were taken for a client that reads none");
     peak.is_bounded(&server);
     let body = client.response().body;
-    assert_eq!(body.len(), BYTES);
-    is_pattern(&body);
+    is_pattern(&body, BYTES);
     peak.is_bounded(&server);
     server.stop();
 }
@@ -66,12 +67,13 @@ pub(crate) fn slow_application(engine: Engine) {
     let (mut client, body) = (server.connect(), pattern(BYTES));
     client.send(format!("POST /slow-reader HTTP/1.1\r\nHost: test\r\nContent-Length: {BYTES}\r\n\r\n"));
     let sent = client.send_until_full(&body, Duration::from_secs(1));
+    println!("{sent} bytes went on their way to an application that reads none");
     assert!(sent < BYTES / 2, "{sent} bytes were taken for an application that reads none");
     peak.is_bounded(&server);
     assert_eq!(server.connect().get("/release").status, 200);
     client.send(&body[sent..]);
     let answer = client.response().json();
-    assert_eq!((&answer["bytes"], &answer["sha256"]), (&BYTES.into(), &sha256(&body).into()));
+    assert_eq!((&answer["bytes"], &answer["intact"]), (&BYTES.into(), &true.into()));
     peak.is_bounded(&server);
     server.stop();
 }

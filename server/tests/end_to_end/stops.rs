@@ -45,19 +45,22 @@ fn what_takes_too_long_is_cut() {
 
 #[test]
 fn told_twice_it_does_not_wait() {
-    let mut server = Setup::new("lab.cjs").start();
+    let server = Setup::new("lab.cjs").start();
     let mut endless = server.connect();
     endless.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n");
     server.log_has("lab has /wait");
-    server.signal(Signal::INT);
-    server.log_has("stopping: 1 requests in flight");
-    // What comes right behind the first is the same keystroke; what comes later means it.
-    until("it has heard another one", || {
-        server.signal(Signal::INT);
-        server.log_count("told to stop again") > 0
-    });
-    assert_eq!(server.wait().code(), Some(0));
+    server.stop_at_once();
     assert!(endless.rest().is_empty());
+}
+
+#[test]
+fn upgraded_connections_do_not_hold_up_the_end_and_their_application_may_say_goodbye() {
+    let server = Setup::new("upgrade.cjs").start();
+    let mut client = server.connect();
+    let request = "GET /lines HTTP/1.1\r\nHost: test\r\nUpgrade: lines\r\nConnection: upgrade\r\n\r\n";
+    assert_eq!(client.request(request).status, 101);
+    server.stop();
+    assert_eq!(String::from_utf8_lossy(&client.rest()), "the server stops\n");
 }
 
 #[test]

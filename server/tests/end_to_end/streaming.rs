@@ -2,26 +2,22 @@
 
 use super::server::{Engine, Server, Setup};
 
-/// The bytes that the application `lab` sends as a large body.
+/// The pattern that the application `lab` sends and expects repeats after so many bytes.
+const BLOCK: usize = 64 * 1024;
+
+/// The beginning of that pattern.
 pub(crate) fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|i| (i * 31 + (i >> 8)) as u8).collect()
+    let block: Vec<u8> = (0..BLOCK).map(|i| (i * 31 + (i >> 8)) as u8).collect();
+    block.iter().copied().cycle().take(length).collect()
 }
 
 /// Checks a large body without printing it.
-pub(crate) fn is_pattern(body: &[u8]) {
-    let wrong = body.iter().enumerate().find(|&(i, &byte)| byte != (i * 31 + (i >> 8)) as u8);
-    assert!(wrong.is_none(), "the first wrong byte is {wrong:?} of {}", body.len());
-}
-
-/// What `sha256sum` says, so that content is compared by somebody else's code.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    use std::io::Write as _;
-    use std::process::{Command, Stdio};
-    let mut sum = Command::new("node");
-    sum.args(["-e", "const h = require('crypto').createHash('sha256'); process.stdin.on('data', (d) => h.update(d)).on('end', () => console.log(h.digest('hex')))"]);
-    let mut sum = sum.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    sum.stdin.take().unwrap().write_all(bytes).unwrap();
-    String::from_utf8(sum.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
+pub(crate) fn is_pattern(body: &[u8], length: usize) {
+    assert_eq!(body.len(), length);
+    let block = pattern(BLOCK);
+    for (n, piece) in body.chunks(BLOCK).enumerate() {
+        assert!(piece == &block[..piece.len()], "something is wrong behind byte {}", n * BLOCK);
+    }
 }
 
 pub(crate) fn both_ways_at_once(engine: Engine) {
@@ -92,18 +88,17 @@ fn upload(server: &Server, chunked: bool, bytes: usize) {
         client.send(&body);
     }
     let answer = answer.join().unwrap();
-    assert_eq!((&answer["bytes"], &answer["sha256"]), (&bytes.into(), &sha256(&body).into()));
+    assert_eq!((&answer["bytes"], &answer["intact"]), (&bytes.into(), &true.into()));
 }
 
 pub(crate) fn large_bodies(engine: Engine) {
-    const BYTES: usize = 40_000_000;
+    const BYTES: usize = 32_000_000;
     let server = Setup::new("lab.cjs").engine(engine).set("limits.body_bytes_max", 0).start();
     upload(&server, false, BYTES);
     upload(&server, true, BYTES);
     for query in ["", "&length"] {
         let body = server.connect().get(&format!("/large?bytes={BYTES}{query}")).body;
-        assert_eq!(body.len(), BYTES);
-        is_pattern(&body);
+        is_pattern(&body, BYTES);
     }
     server.stop();
 }

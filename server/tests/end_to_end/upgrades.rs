@@ -62,7 +62,7 @@ fn frames_sent_with_the_handshake_are_not_lost() {
     assert_eq!(client.response().status, 101);
     assert_eq!(client.exactly(7), b"\x81\x05early");
     assert_eq!(client.exactly(6), b"\x81\x04bird");
-    server.stop_at_once();
+    server.stop();
 }
 
 #[test]

@@ -206,11 +206,16 @@ impl Book {
         4 * queue + 2 * ChunkSize::Large.allocation() + held.min(32 * limits.replay_bytes_max as usize)
     }
 
+    /// Upgraded connections as the shards count them; they are not part of what is left.
+    pub(crate) fn tunnels(&self) -> u64 {
+        (0..self.plan.shards).map(|shard| self.bulletin.stats(shard).tunnels.load(Relaxed)).sum()
+    }
+
     /// Nobody wants anything any more: everything is home.
     pub(crate) fn check_rest(&self, when: &str) {
         let left = self.bulletin.left();
         let tunnels: u32 = (0..self.plan.slots).map(|slot| self.bulletin.tunnels(WorkerId(slot))).sum();
-        let counted: u64 = (0..self.plan.shards).map(|shard| self.bulletin.stats(shard).tunnels.load(Relaxed)).sum();
+        let counted = self.tunnels();
         if (left.in_flight, left.waiting, left.connections, tunnels, counted) != (0, 0, 0, 0, 0) {
             self.violate(7, format!("{when}: {left:?}, {tunnels} tunnels, {counted} counted by shards"));
         }

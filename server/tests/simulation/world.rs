@@ -119,7 +119,7 @@ async fn calm_down(book: &Book, when: &str) {
     let until = now() + Duration::from_secs(60);
     let is_quiet = || {
         let left = book.bulletin.left();
-        left.in_flight + left.waiting + left.connections == 0
+        left.in_flight + left.waiting + left.connections + book.tunnels() == 0
     };
     while now() < until && !is_quiet() {
         sleep(Duration::from_millis(100)).await;
@@ -133,7 +133,7 @@ async fn liveness(book: &Rc<Book>) {
     let until = now() + Duration::from_secs(60);
     for method in ["GET", "POST", "HEAD", "GET", "POST"] {
         // The one before may be closing still, and there may be room for one.
-        while book.bulletin.left().connections > 0 && now() < until {
+        while book.bulletin.left().connections + book.tunnels() > 0 && now() < until {
             sleep(Duration::from_millis(10)).await;
         }
         match must_succeed(book, method).await {
