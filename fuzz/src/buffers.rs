@@ -1,5 +1,7 @@
 //! Buffers against a model in plain vectors: contents, neighbourhood, and where each piece of memory is.
 
+use std::sync::LazyLock;
+
 use crate::input::Input;
 use forebay_core::buf::{Arena, Chunk, ChunkSize, Pool, Queue, Slice};
 
@@ -93,9 +95,11 @@ impl World {
         }
     }
 
+    /// Bytes that differ from place to place and from call to call.
     fn bytes(&mut self, count: usize) -> Vec<u8> {
+        static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| (0..=250).cycle().take((1 << 16) + 256).collect());
         self.serial = self.serial.wrapping_add(1);
-        (0..count).map(|i| self.serial ^ (i % 251) as u8).collect()
+        PATTERN[usize::from(self.serial)..][..count].to_vec()
     }
 
     fn take(&mut self, input: &mut Input<'_>) {
@@ -289,6 +293,14 @@ impl World {
             assert_eq!(queue.slices().len(), model.len());
             assert_eq!(queue.len(), model.iter().map(|range| range.len).sum::<usize>());
             assert_eq!(queue.is_empty(), model.is_empty());
+            let pinned: usize = model.iter().map(|range| self.memories[range.memory].0.allocation()).sum();
+            assert_eq!(queue.pinned_bytes(), pinned);
+            for window in [1, 4096, 256 * 1024] {
+                let is_full = queue.len() >= window
+                    || model.len() >= Queue::SLICES_MAX
+                    || pinned >= window * Queue::PINNED_PER_BYTE_MAX;
+                assert_eq!(queue.is_full(window), is_full);
+            }
             for (slice, range) in queue.slices().iter().zip(model) {
                 assert!(&slice[..] == self.content(*range) && !slice.is_empty());
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::input::Input;
 use forebay_core::dispatch::{
-    Candidate, Failure, IdlePool, Kept, SPILL_FLOOR, Seen, Ticket, Verdict, WaitQueue, after_failure, choose,
+    Candidate, Failure, IdlePool, Kept, SPILL_FLOOR, Seen, Ticket, Verdict, WaitQueue, after_failure, choose, stick,
 };
 use forebay_core::id::Generation;
 use forebay_core::time::Timestamp;
@@ -55,6 +55,20 @@ fn choice(input: &mut Input<'_>) {
         (mine, least) => mine.or(least),
     };
     assert_eq!(chosen, expected);
+    sticking(&workers, max, u64::from(input.word()));
+}
+
+/// Whoever is chosen by a key has room, and stays chosen whatever becomes of the others.
+fn sticking(workers: &[Candidate], max: u32, key: u64) {
+    let usable = |i: usize| workers[i].open && workers[i].in_flight < max;
+    let chosen = stick(key, workers.len(), max, |i| workers[i]);
+    assert_eq!(chosen.is_some(), (0..workers.len()).any(usable));
+    let Some(chosen) = chosen else { return };
+    assert!(usable(chosen));
+    for gone in (0..workers.len()).filter(|&i| i != chosen) {
+        let without = |i: usize| Candidate { open: workers[i].open && i != gone, ..workers[i] };
+        assert_eq!(stick(key, workers.len(), max, without), Some(chosen), "only the keys of {gone} may move");
+    }
 }
 
 struct Waiting {

@@ -34,10 +34,6 @@ const PLATFORM: &[(&str, &str)] = &[
 const UNREAD: &[(&str, &str)] =
     &[("transport", "\"auto\" and \"http\" mean the same until there is a second way to feed a worker")];
 
-/// Sketches that are not kept in order, with the reason.
-const SKETCHES: &[(&str, &str)] =
-    &[("server/examples/", "throw-away drivers of a shard; benches/src/bin/counts measures the same for good")];
-
 struct Source {
     /// From the root, with slashes.
     path: String,
@@ -226,8 +222,7 @@ fn files_are_short() {
 #[test]
 fn files_say_what_they_are() {
     let mut found = Vec::new();
-    let is_sketch = |path: &str| SKETCHES.iter().any(|(folder, _)| path.starts_with(folder));
-    for source in sources().into_iter().filter(|source| !is_sketch(&source.path)) {
+    for source in sources() {
         let mut lines = source.text.lines().skip_while(|line| line.starts_with("#!/"));
         let first = lines.next().unwrap_or_default();
         let opening = if source.is_rust() { &["//! "][..] } else { &["// ", "/** "] };
@@ -380,6 +375,23 @@ fn links_lead_somewhere() {
                 let file = link.split('#').next().unwrap_or_default();
                 if !folder.join(file).exists() {
                     found.push(format!("{}:{number}: {link} does not exist", source.path));
+                }
+            }
+        }
+    }
+    verdict(&found);
+}
+
+#[test]
+fn documents_name_files_that_exist() {
+    let paths: Vec<String> = sources().into_iter().map(|source| format!("/{}", source.path)).collect();
+    let mut found = Vec::new();
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "DECISIONS.md", "README.md", "fuzz/README.md"] {
+        for (number, line) in (1..).zip(read(document).lines()) {
+            let words = line.split('`').skip(1).step_by(2);
+            for name in words.filter(|word| word.ends_with(".rs") || word.ends_with(".cjs")) {
+                if !paths.iter().any(|path| path.ends_with(&format!("/{name}"))) {
+                    found.push(format!("{document}:{number}: there is no {name}"));
                 }
             }
         }
