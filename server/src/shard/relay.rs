@@ -196,9 +196,9 @@ impl<'s> Relay<'s> {
 
     fn give_worker(&mut self, slice: Slice) {
         if let Some(held) = &mut self.held {
+            let max = self.limits.replay_bytes_max as usize;
             // In pieces, too, it is bounded: a body that comes byte by byte would pin a chunk for each of them.
-            let fits = held.len() + slice.len() <= self.limits.replay_bytes_max as usize;
-            if fits && !held.is_full(usize::MAX) {
+            if held.len() + slice.len() <= max && !held.is_full(max) {
                 held.push(slice.clone());
             } else {
                 self.held = None;

@@ -36,7 +36,7 @@ impl Ask {
     }
 
     fn new(book: &Book, method: &'static str, length: usize, is_11: bool) -> Self {
-        let id = book.ask(method != "POST");
+        let id = book.ask(method);
         let body = pattern(id, length);
         let with_body = matches!(method, "POST" | "PUT");
         let is_chunked = with_body && is_11 && chance(500);
@@ -83,7 +83,7 @@ impl Ask {
 
     /// A body that comes byte by byte.
     pub(crate) fn drip(book: &Book) -> Self {
-        let ask = Self::new(book, "POST", 500 + below(4000) as usize, true);
+        let ask = Self::new(book, "POST", 500 + below(20_000) as usize, true);
         Self { expects: false, pieces: Pieces { bytes_max: 1, pause_ms: 0 }, ..ask }
     }
 
@@ -104,6 +104,7 @@ impl Ask {
             413 => limits.body_bytes_max > 0 && self.length as u64 > limits.body_bytes_max,
             431 => self.head.len() > limits.head_bytes_max as usize,
             502 | 504 if book.plan.kind == Kind::Benign => false,
+            502 | 504 if book.plan.kind == Kind::Forgiving => matches!(self.method, "POST" | "PUT"),
             408 => self.pieces.pause_ms > 0 || book.plan.travel().as_millis() > 10 || self.expects,
             502..=504 => true,
             _ => false,

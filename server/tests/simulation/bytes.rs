@@ -19,7 +19,7 @@ impl Pieces {
     pub(crate) const WHOLE: Self = Self { bytes_max: usize::MAX, pause_ms: 0 };
 
     pub(crate) fn random() -> Self {
-        match below(8) {
+        match below(6) {
             0 => Self { bytes_max: 1 + below(400) as usize, pause_ms: 0 },
             1 => Self { bytes_max: 1 + below(4000) as usize, pause_ms: 20 },
             2 => Self { bytes_max: 2000 + below(20_000) as usize, pause_ms: below(400) },

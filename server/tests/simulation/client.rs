@@ -135,7 +135,7 @@ impl Talk {
         self.progress.answered.set(true);
         self.book.count(format!("got {status}"));
         let closes = head.says("connection", "close");
-        if ask.expects && self.progress.sent.get() && !self.progress.body_begun.get() && !closes {
+        if ask.expects && !self.progress.body_begun.get() && !closes {
             self.book.violate(3, format!("{} was not asked for its body, and goes on", ask.id));
         }
         let framing = head.body(Body::UntilClose);

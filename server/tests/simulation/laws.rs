@@ -21,7 +21,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// One request as the workers saw it.
 #[derive(Debug, Default)]
 struct Asked {
-    idempotent: bool,
+    method: &'static str,
     /// How often a worker read its head, and the whole of it.
     heads: u32,
     wholes: u32,
@@ -90,10 +90,10 @@ impl Book {
     }
 
     /// A new request.
-    pub(crate) fn ask(&self, idempotent: bool) -> u64 {
+    pub(crate) fn ask(&self, method: &'static str) -> u64 {
         let id = self.last_id.get() + 1;
         self.last_id.set(id);
-        self.asked.borrow_mut().insert(id, Asked { idempotent, ..Asked::default() });
+        self.asked.borrow_mut().insert(id, Asked { method, ..Asked::default() });
         id
     }
 
@@ -108,12 +108,19 @@ impl Book {
         }
     }
 
-    /// A worker has read the head of a request.
-    pub(crate) fn arrived(&self, id: u64, worker: WorkerId, generation: Generation) {
+    /// A worker has read the head of a request. True if it is the first to.
+    pub(crate) fn arrived(&self, id: u64, method: &str, worker: WorkerId, generation: Generation) -> bool {
         self.check_bounds();
         let mut asked = self.asked.borrow_mut();
-        let Some(it) = asked.get_mut(&id) else { return self.violate(4, format!("a worker was asked for {id}")) };
+        let Some(it) = asked.get_mut(&id) else {
+            self.violate(4, format!("a worker was asked for {id}"));
+            return false;
+        };
         it.heads += 1;
+        if it.method != method {
+            self.violate(4, format!("{} {id} reached a worker as {method}", it.method));
+        }
+        let is_first = it.heads == 1;
         if it.heads > u32::from(self.plan.limits.attempts_max) {
             self.violate(6, format!("request {id} was tried {} times", it.heads));
         }
@@ -128,6 +135,7 @@ impl Book {
             let late = now().since(*since);
             self.violate(5, format!("request {id} reached {worker}-{} {late:?} after it closed", generation.0));
         }
+        is_first
     }
 
     /// A worker has read a request to its end.
@@ -136,7 +144,7 @@ impl Book {
         let Some(it) = asked.get_mut(&id) else { return };
         it.wholes += 1;
         // A reset that comes from nowhere does not say what a reset says on a Unix socket: such worlds are excused.
-        if it.wholes > 1 && !it.idempotent && self.plan.config.faults.reset == 0 {
+        if it.wholes > 1 && it.method == "POST" && self.plan.config.faults.reset == 0 {
             self.violate(6, format!("request {id} is not idempotent and was read {} times", it.wholes));
         }
     }
@@ -202,8 +210,8 @@ impl Book {
     fn exchange_bytes_max(&self) -> usize {
         let limits = &self.plan.limits;
         let queue = Queue::PINNED_PER_BYTE_MAX * limits.window_bytes as usize + ChunkSize::Large.allocation();
-        let held = Queue::SLICES_MAX * ChunkSize::Medium.allocation();
-        4 * queue + 2 * ChunkSize::Large.allocation() + held.min(32 * limits.replay_bytes_max as usize)
+        let held = Queue::PINNED_PER_BYTE_MAX * limits.replay_bytes_max as usize + ChunkSize::Medium.allocation();
+        4 * queue + 2 * ChunkSize::Large.allocation() + held
     }
 
     /// Upgraded connections as the shards count them; they are not part of what is left.

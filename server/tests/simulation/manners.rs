@@ -166,7 +166,7 @@ async fn half_closes(talk: &mut Talk) {
 }
 
 async fn bad_chunk(talk: &mut Talk) {
-    let id = talk.book.ask(false);
+    let id = talk.book.ask("POST");
     let head = format!("POST / HTTP/1.1\r\nHost: a\r\nX-Id: {id}\r\nX-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n");
     let bytes = format!("{head}2\r\n{}\r\nzz\r\n\r\n", String::from_utf8(pattern(id, 2)).unwrap());
     send(&talk.wire.conn, bytes.as_bytes(), Pieces::random()).await;

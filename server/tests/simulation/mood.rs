@@ -35,7 +35,8 @@ pub(crate) enum Mood {
 }
 
 impl Mood {
-    const BAD: [Self; 14] = [
+    const BAD: [Self; 15] = [
+        Self::Early,
         Self::Slow,
         Self::Informs,
         Self::Early,
@@ -52,15 +53,22 @@ impl Mood {
         Self::Babbles,
     ];
 
+    /// A reason to try again, where that is allowed.
+    const FORGIVEN: [Self; 3] = [Self::DiesInHead, Self::Drops, Self::Refuses];
+
     /// No reason for anybody to complain.
     const BENIGN: [Self; 4] = [Self::Informs, Self::Early, Self::Closes, Self::Babbles];
 
-    pub(crate) fn draw(book: &Book) -> Self {
+    pub(crate) fn draw(book: &Book, is_first: bool) -> Self {
         if book.calm.get() || !chance(book.plan.mischief) {
+            return Self::Good;
+        }
+        if book.plan.kind == Kind::Forgiving && !is_first {
             return Self::Good;
         }
         let few = match book.plan.kind {
             Kind::Benign => &Self::BENIGN[..],
+            Kind::Forgiving => &Self::FORGIVEN[..],
             _ => &Self::BAD[..],
         };
         few[below(few.len() as u64) as usize]

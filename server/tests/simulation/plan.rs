@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     Any,
     /// Nothing goes wrong that would be a reason for a 502 or a 504.
     Benign,
+    /// Requests fail, but never twice: what may be tried again is answered.
+    Forgiving,
     /// The workers' doors are open and they accept nobody.
     Deaf,
     /// The server drains while clients are still busy.
@@ -76,6 +78,7 @@ impl Plan {
             3 => Kind::Deaf,
             4 => Kind::Drains,
             5 => Kind::External,
+            6 => Kind::Forgiving,
             _ => Kind::Any,
         };
         let mut plan = Self {
@@ -95,19 +98,25 @@ impl Plan {
     }
 
     fn adapt(&mut self) {
+        if matches!(self.kind, Kind::Benign | Kind::Forgiving) {
+            let faults = &mut self.config.faults;
+            (faults.stall, faults.reset, faults.accept) = (0, 0, 0);
+            (faults.dial_refused, faults.dial_hangs) = (0, 0);
+            (self.mischief, self.fates) = (400, false);
+            // A worker that sends what nobody takes is slow through no fault of its own.
+            self.limits.response_start_timeout = Duration::from_secs(10);
+            self.limits.response_idle_timeout = Duration::from_secs(10);
+            self.limits.dial_timeout = Duration::from_secs(10);
+        }
         match self.kind {
             Kind::Benign => {
-                let faults = &mut self.config.faults;
-                (faults.stall, faults.reset, faults.accept) = (0, 0, 0);
-                (faults.dial_refused, faults.dial_hangs) = (0, 0);
-                (self.mischief, self.fates) = (400, false);
-                // So nothing has to be tried again either: there is nothing to be forgiven.
+                // Nothing has to be tried again: there is nothing to be forgiven.
                 self.limits.attempts_max = 1;
-                // A worker that sends what nobody takes is slow through no fault of its own.
-                self.limits.response_start_timeout = Duration::from_secs(10);
-                self.limits.response_idle_timeout = Duration::from_secs(10);
-                self.limits.dial_timeout = Duration::from_secs(10);
+                self.limits.window_bytes = self.limits.window_bytes.max(16 * 1024);
+                self.config.buffer_bytes = self.config.buffer_bytes.min(16 * 1024);
             }
+            // One failure of the worker's, and one for a connection that it closed while it rested.
+            Kind::Forgiving => (self.limits.attempts_max, self.limits.replay_bytes_max) = (4, 64 * 1024),
             Kind::Deaf => (self.config.backlog, self.fates, self.safety) = (1, false, Duration::from_secs(100)),
             Kind::Any | Kind::Drains | Kind::External => {}
         }

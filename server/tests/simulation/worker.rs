@@ -63,8 +63,8 @@ impl Process {
             self.book.violate(4, format!("a request without an id: {head:?}"));
             return false;
         };
-        self.book.arrived(id, self.worker, self.generation);
-        let mood = Mood::draw(&self.book);
+        let is_first = self.book.arrived(id, &head.start[0], self.worker, self.generation);
+        let mood = Mood::draw(&self.book, is_first);
         self.book.count(format!("worker {mood:?}"));
         if head.field("upgrade").is_some() && mood == Mood::Good && chance(900) {
             return self.tunnel(wire, id).await;
