@@ -2,7 +2,8 @@
 
 use super::control::{Hello, Pong, Stats, Welcome};
 use super::id::{ResetCode, StreamId};
-use super::message::{End, Request, Response};
+use super::message::{End, Request, Response, flag};
+use super::signal::Signal;
 use crate::buf::Slice;
 use core::ops::Deref;
 
@@ -108,4 +109,44 @@ pub enum Event<'d, I> {
     },
     /// Raw bytes follow.
     Raw(StreamId),
+}
+
+impl<I> Event<'_, I> {
+    /// What the event means to the state of its stream: up to two steps, one after the other; none if it is one of the
+    /// connection.
+    ///
+    /// A frame that ends a body ends it with its last byte, not with its first: until then the stream stays open.
+    #[must_use]
+    pub fn signals(&self) -> Option<(StreamId, [Option<Signal>; 2])> {
+        let ended_by = |flags: u16, body: u32| flags & flag::END != 0 && body == 0;
+        let (stream, first, then) = match *self {
+            Event::Request { stream, head, body } => {
+                let upgrade = head.flags & flag::UPGRADE != 0;
+                (stream, Some(Signal::Request { body, ends: ended_by(head.flags, body), upgrade }), None)
+            }
+            Event::Response { stream, head, body } => {
+                let stop = head.flags & flag::STOP != 0;
+                (stream, Some(Signal::Response { body, ends: ended_by(head.flags, body), stop }), None)
+            }
+            Event::Inform { stream, .. } => (stream, Some(Signal::Inform), None),
+            Event::Data { stream, begins, ends, .. } => {
+                let data = (begins > 0).then_some(Signal::Data(begins));
+                (stream, data, ends.then_some(Signal::End { stop: false }))
+            }
+            Event::End { stream, end } => (stream, Some(Signal::End { stop: end.stop }), None),
+            Event::Reset { stream, .. } => (stream, Some(Signal::Reset), None),
+            Event::Window { stream, credit } => (stream, Some(Signal::Window(credit)), None),
+            Event::Raw(stream) => (stream, Some(Signal::Raw), None),
+            Event::Hello(_)
+            | Event::Welcome(_)
+            | Event::Ping(_)
+            | Event::Pong(_)
+            | Event::Stats(_)
+            | Event::Drain
+            | Event::Closing
+            | Event::Demote(_)
+            | Event::Stack(_) => return None,
+        };
+        Some((stream, [first, then]))
+    }
 }

@@ -54,7 +54,7 @@ impl Signal {
 
     /// Whether it says that the rest of the request's body is not wanted.
     pub(super) const fn stops(self) -> bool {
-        matches!(self, Self::Response { ends: true, stop: true, .. } | Self::End { stop: true })
+        matches!(self, Self::Response { stop: true, .. } | Self::End { stop: true })
     }
 }
 

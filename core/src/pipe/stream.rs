@@ -5,6 +5,7 @@
 
 use super::credit::{Allowance, Credit};
 use super::error::Error;
+use super::event::Event;
 use super::id::{Role, StreamId};
 use super::signal::{Half, Misuse, Outcome, Signal, front_half, worker_half};
 use alloc::vec::Vec;
@@ -141,7 +142,32 @@ impl Streams {
         Ok(Outcome { deliver: true, answer: false, closed })
     }
 
-    /// A frame has come on a stream.
+    /// Whether a stream is open.
+    #[must_use]
+    pub fn is_open(&mut self, id: StreamId) -> bool {
+        self.find(id).is_some()
+    }
+
+    /// An event has come from the decoder. One that is not of a stream is to be delivered.
+    ///
+    /// # Errors
+    /// The peer's fault.
+    pub fn on_event<I>(&mut self, event: &Event<'_, I>) -> Result<Outcome, Error> {
+        let Some((id, signals)) = event.signals() else { return Ok(Outcome { deliver: true, ..Outcome::LATE }) };
+        // Further pieces of a frame's body go where its beginning went.
+        let deliver = self.find(id).is_some_and(|slot| !slot.deaf);
+        let mut outcome = Outcome { deliver, ..Outcome::LATE };
+        for signal in signals.into_iter().flatten() {
+            let step = self.receive(id, signal)?;
+            outcome = Outcome { answer: step.answer | outcome.answer, ..step };
+        }
+        Ok(outcome)
+    }
+
+    /// A frame has come on a stream; [`on_event`](Self::on_event) says which of them an event is.
+    ///
+    /// # Errors
+    /// The peer's fault. The state is as it was, or of no more use.
     ///
     /// # Errors
     /// The peer's fault.
