@@ -1,9 +1,7 @@
 // Field sections out of a string, and a request's head that reads them when they are asked for.
 'use strict';
 
-const {
-  FIELDS_MAX, TABLE, SPELLINGS, ProtocolError,
-} = require('./wire.cjs');
+const { CODES, FIELDS_MAX, ProtocolError, SPELLINGS, TABLE } = require('./wire.cjs');
 
 /** Up to 31 bits: ids, lengths, and field numbers before they are taken apart. */
 function u32(buffer, at) {
@@ -59,23 +57,55 @@ const FIRST_ONLY = new Set(
   last-modified location max-forwards proxy-authorization referer retry-after server user-agent`.split(/\s+/),
 );
 
-/** node's `headers` out of its `rawHeaders`: what to keep and how to join is what IncomingMessage does. */
-function headersOf(list) {
+/** For names of the table, by code less TABLE and half of it: their key in `headers`. */
+const KEYS = SPELLINGS.filter((_, at) => (at & 1) === 1);
+const SET_COOKIE = KEYS.indexOf('set-cookie');
+/** The round in which a name of the table was last seen. Asking an object for what it does not have is dear. */
+const seen = new Float64Array(KEYS.length);
+let round = 0;
+
+/** node's `headers` out of fields as in fieldsOf: what to keep and how to join is what IncomingMessage does. */
+function headersOf(string, at, count) {
   const headers = {};
-  for (let i = 0; i < list.length; i += 2) {
-    const name = list[i].toLowerCase();
-    const value = list[i + 1];
-    const present = headers[name];
-    if (name === 'set-cookie') {
-      if (present === undefined) headers[name] = [value];
-      else present.push(value);
-    } else if (typeof present !== 'string') {
-      if (present === undefined || !FIRST_ONLY.has(name)) headers[name] = value;
-    } else if (!FIRST_ONLY.has(name)) {
-      headers[name] = present + (name === 'cookie' ? '; ' : ', ') + value;
+  round++;
+  for (let i = 0; i < count; i++) {
+    const high = string.charCodeAt(at + 2) | (string.charCodeAt(at + 3) << 8);
+    const length = string.charCodeAt(at) | (string.charCodeAt(at + 1) << 8) | ((high & 3) << 16);
+    const code = high >> 2;
+    at += 4;
+    if (code >= TABLE) {
+      const known = (code - TABLE) >> 1;
+      const value = string.slice(at, at + length);
+      if (seen[known] === round || known === SET_COOKIE) {
+        join(headers, KEYS[known], value);
+      } else {
+        headers[KEYS[known]] = value;
+        seen[known] = round;
+      }
+    } else {
+      const name = string.slice(at, at + code).toLowerCase();
+      at += code;
+      join(headers, name, string.slice(at, at + length));
+      // A name of the table may be written out as well.
+      const known = CODES.get(name);
+      if (known !== undefined) seen[(known - TABLE) >> 1] = round;
     }
+    at += length;
   }
   return headers;
+}
+
+/** Adds a field that may be there. */
+function join(headers, name, value) {
+  const present = headers[name];
+  if (name === 'set-cookie') {
+    if (present === undefined) headers[name] = [value];
+    else present.push(value);
+  } else if (typeof present !== 'string') {
+    if (present === undefined || !FIRST_ONLY.has(name)) headers[name] = value;
+  } else if (!FIRST_ONLY.has(name)) {
+    headers[name] = present + (name === 'cookie' ? '; ' : ', ') + value;
+  }
 }
 
 /** A request's head. Fields are read when they are first asked for. */
@@ -107,7 +137,7 @@ class RequestHead {
 
   /** As node's `headers`. */
   get headers() {
-    return (this._headers ??= headersOf(this.rawHeaders));
+    return (this._headers ??= headersOf(this._string, this._fieldsAt, this.fieldCount));
   }
 }
 
