@@ -16,6 +16,7 @@ pub mod drain;
 pub mod http1;
 pub mod id;
 pub mod limits;
+pub mod pipe;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod time;

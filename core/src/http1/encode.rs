@@ -57,48 +57,93 @@ pub fn encode_request(
     forwarding: Option<&Forwarding<'_>>,
     out: &mut impl Sink,
 ) -> Result<(), Full> {
+    let [slash, path] = upstream_target(head);
+    out.put_all(&[head.method, b" ", slash, path, b" HTTP/1.1\r\n"])?;
+    let mut text = Text { lines: Lines::of(head.bytes), out };
+    put_upstream_fields(head, facts, forwarding, &mut text)?;
+    text.lines.finish(text.out)?;
+    text.out.put(b"\r\n")
+}
+
+/// The target that an application expects, in two parts: the path, where the client sent what is meant for a proxy
+/// (RFC 9112 section 3.2.1).
+pub(crate) fn upstream_target<'a>(head: &RequestHead<'a>) -> [&'a [u8]; 2] {
+    match head.form {
+        Target::Absolute { path, .. } => match path {
+            [] if head.method == b"OPTIONS" => [b"", b"*"],
+            [b'/', ..] => [b"", path],
+            _ => [b"/", path],
+        },
+        Target::Origin(_) | Target::Authority(_) | Target::Asterisk => [b"", head.target],
+    }
+}
+
+/// Takes the fields of a head that is written for a worker, one after the other.
+pub(crate) trait FieldWriter {
+    /// Why a field was not taken.
+    type Error;
+
+    /// A field as it was received.
+    fn received(&mut self, field: &Field<'_>) -> Result<(), Self::Error>;
+
+    /// A field of the server's own, its value in parts.
+    fn added(&mut self, name: &'static [u8], value: &[&[u8]]) -> Result<(), Self::Error>;
+}
+
+/// Writes HTTP/1.1's field lines.
+struct Text<'h, 'o, S> {
+    lines: Lines<'h>,
+    out: &'o mut S,
+}
+
+impl<S: Sink> FieldWriter for Text<'_, '_, S> {
+    type Error = Full;
+
+    fn received(&mut self, field: &Field<'_>) -> Result<(), Full> {
+        self.lines.put(field, self.out)
+    }
+
+    fn added(&mut self, name: &'static [u8], value: &[&[u8]]) -> Result<(), Full> {
+        self.lines.finish(self.out)?;
+        self.out.put_all(&[name, b": "])?;
+        self.out.put_all(value)?;
+        self.out.put(b"\r\n")
+    }
+}
+
+/// Gives `out` the fields that a worker gets: the host, what the client sent without what was meant for this hop, and
+/// what the server adds.
+pub(crate) fn put_upstream_fields<W: FieldWriter>(
+    head: &RequestHead<'_>,
+    facts: &RequestFacts,
+    forwarding: Option<&Forwarding<'_>>,
+    out: &mut W,
+) -> Result<(), W::Error> {
     let host = head.first(FieldKind::Host).or_else(|| head.form.authority());
-    put_request_line(head, out)?;
     if head.first(FieldKind::Host).is_none() {
-        out.put_all(&[b"Host: ", host.unwrap_or(DEFAULT_HOST), b"\r\n"])?;
+        out.added(b"Host", &[host.unwrap_or(DEFAULT_HOST)])?;
     }
     let drops = Nominated::of(facts.nominates, &head.fields);
-    let mut lines = Lines::of(head.bytes);
     let mut upgrade = facts.upgrade;
     for field in &head.fields {
         if field.kind == FieldKind::Connection && upgrade {
             upgrade = false;
-            lines.finish(out)?;
-            out.put(UPGRADE)?;
+            out.added(b"Connection", &[b"Upgrade"])?;
         } else if passes_upstream(field, facts, forwarding) && !drops.names(field) {
-            lines.put(field, out)?;
+            out.received(field)?;
         }
     }
-    lines.finish(out)?;
     if facts.body == Framing::Chunked {
-        out.put(b"Transfer-Encoding: chunked\r\n")?;
+        out.added(b"Transfer-Encoding", &[b"chunked"])?;
     }
     if facts.trailers && !facts.upgrade {
-        out.put(b"TE: trailers\r\nConnection: TE\r\n")?;
+        out.added(b"TE", &[b"trailers"])?;
+        out.added(b"Connection", &[b"TE"])?;
     }
-    if let Some(forwarding) = forwarding {
-        put_forwarding(head, host, forwarding, out)?;
+    match forwarding {
+        Some(forwarding) => put_forwarding(head, host, forwarding, out),
+        None => Ok(()),
     }
-    out.put(b"\r\n")
-}
-
-fn put_request_line(head: &RequestHead<'_>, out: &mut impl Sink) -> Result<(), Full> {
-    out.put_all(&[head.method, b" "])?;
-    match head.form {
-        // What a client sends to a proxy; an application expects the path (RFC 9112 section 3.2.1).
-        Target::Absolute { path, .. } => match path {
-            [] if head.method == b"OPTIONS" => out.put(b"*")?,
-            [b'/', ..] => out.put(path)?,
-            _ => out.put_all(&[b"/", path])?,
-        },
-        Target::Origin(_) | Target::Authority(_) | Target::Asterisk => out.put(head.target)?,
-    }
-    out.put(b" HTTP/1.1\r\n")
 }
 
 fn passes_upstream(field: &Field<'_>, facts: &RequestFacts, forwarding: Option<&Forwarding<'_>>) -> bool {
@@ -132,48 +177,50 @@ fn is_request_id(value: &[u8]) -> bool {
     (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && value.iter().all(u8::is_ascii_graphic)
 }
 
-fn put_forwarding(
+fn put_forwarding<W: FieldWriter>(
     head: &RequestHead<'_>,
     host: Option<&[u8]>,
     about: &Forwarding<'_>,
-    out: &mut impl Sink,
-) -> Result<(), Full> {
+    out: &mut W,
+) -> Result<(), W::Error> {
     let known = |kind| about.trusted && head.first(kind).is_some();
     let Added { x_forwarded, real_ip, forwarded, request_id } = about.add;
     // Lists grow by one more line, which is the same as one more element (RFC 9110 section 5.3); node joins them.
     if x_forwarded && !about.peer.is_empty() {
-        out.put_all(&[b"X-Forwarded-For: ", about.peer, b"\r\n"])?;
+        out.added(b"X-Forwarded-For", &[about.peer])?;
     }
     if x_forwarded && !known(FieldKind::XForwardedProto) {
-        out.put_all(&[b"X-Forwarded-Proto: ", about.scheme.as_bytes(), b"\r\n"])?;
+        out.added(b"X-Forwarded-Proto", &[about.scheme.as_bytes()])?;
     }
     if let Some(host) = host.filter(|_| x_forwarded && !known(FieldKind::XForwardedHost)) {
-        out.put_all(&[b"X-Forwarded-Host: ", host, b"\r\n"])?;
+        out.added(b"X-Forwarded-Host", &[host])?;
     }
     if real_ip && !about.peer.is_empty() && !known(FieldKind::XRealIp) {
-        out.put_all(&[b"X-Real-IP: ", about.peer, b"\r\n"])?;
+        out.added(b"X-Real-IP", &[about.peer])?;
     }
     if forwarded {
         put_forwarded(host, about, out)?;
     }
     let keeps_id = about.trusted && head.first(FieldKind::XRequestId).is_some_and(is_request_id);
     if request_id && !keeps_id {
-        out.put_all(&[b"X-Request-Id: ", &about.request_id, b"\r\n"])?;
+        out.added(b"X-Request-Id", &[&about.request_id])?;
     }
     Ok(())
 }
 
 /// RFC 7239 section 4: IPv6 addresses and ports make a value a quoted string.
-fn put_forwarded(host: Option<&[u8]>, about: &Forwarding<'_>, out: &mut impl Sink) -> Result<(), Full> {
-    match about.peer {
-        [] => out.put(b"Forwarded: for=unknown")?,
-        peer if peer.contains(&b':') => out.put_all(&[b"Forwarded: for=\"[", peer, b"]\""])?,
-        peer => out.put_all(&[b"Forwarded: for=", peer])?,
-    }
-    if let Some(host) = host {
-        out.put_all(&[b";host=\"", host, b"\""])?;
-    }
-    out.put_all(&[b";proto=", about.scheme.as_bytes(), b"\r\n"])
+fn put_forwarded<W: FieldWriter>(host: Option<&[u8]>, about: &Forwarding<'_>, out: &mut W) -> Result<(), W::Error> {
+    let [before, peer, after]: [&[u8]; 3] = match about.peer {
+        [] => [b"", b"unknown", b""],
+        peer if peer.contains(&b':') => [b"\"[", peer, b"]\""],
+        peer => [b"", peer, b""],
+    };
+    let [host_before, host, host_after]: [&[u8]; 3] = match host {
+        Some(host) => [b";host=\"", host, b"\""],
+        None => [b"", b"", b""],
+    };
+    let scheme = about.scheme.as_bytes();
+    out.added(b"Forwarded", &[b"for=", before, peer, after, host_before, host, host_after, b";proto=", scheme])
 }
 
 /// The fields that `Connection` declares to be this hop's own.

@@ -40,7 +40,7 @@ pub(super) fn is_tchar(byte: u8) -> bool {
 }
 
 /// Whether `byte` may stand in a field value or reason phrase: no controls but HTAB (RFC 9110 section 5.5).
-pub(super) fn is_value_byte(byte: u8) -> bool {
+pub(crate) fn is_value_byte(byte: u8) -> bool {
     CLASS[usize::from(byte)] & VALUE != 0
 }
 
@@ -50,7 +50,7 @@ pub(super) fn is_host_byte(byte: u8) -> bool {
 }
 
 /// Whether `bytes` is a token: not empty, token characters only.
-pub(super) fn is_token(bytes: &[u8]) -> bool {
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&byte| is_tchar(byte))
 }
 
@@ -87,7 +87,7 @@ pub(super) fn decimal(bytes: &[u8]) -> Option<u64> {
 }
 
 /// Writes `value` in decimal at the end of `buffer` and returns the digits.
-pub(super) fn write_decimal(mut value: u64, buffer: &mut [u8; 20]) -> &[u8] {
+pub(crate) fn write_decimal(mut value: u64, buffer: &mut [u8; 20]) -> &[u8] {
     let mut at = buffer.len();
     loop {
         at -= 1;
