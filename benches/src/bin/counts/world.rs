@@ -60,6 +60,7 @@ impl World {
             listen: bound.into_iter().map(|bound| (0, bound)).collect(),
             options: EngineOptions { cpu: None, batch: true },
             boot: 1,
+            log: None,
         };
         let (started, starts) = channel();
         let work = move || {
