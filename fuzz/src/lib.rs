@@ -4,6 +4,7 @@
 //! it showed. `cargo +nightly fuzz run http1_request --features libfuzzer` looks for more.
 
 pub mod http1;
+pub mod pipe;
 pub mod strict;
 
 /// A target: the name of its binary and of its folder under `corpus/`, and its function.
@@ -16,4 +17,6 @@ pub const TARGETS: &[Target] = &[
     ("http1_chunked", http1::chunked),
     ("http1_body", http1::body),
     ("http1_connection", http1::connection),
+    ("pipe_decode", pipe::decode),
+    ("pipe_state", pipe::state),
 ];
