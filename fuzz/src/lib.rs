@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod http1;
 pub mod input;
 pub mod lifecycle;
+pub mod pipe;
 pub mod strict;
 
 /// A target: the name of its binary and of its folder under `corpus/`, and its function.
@@ -25,4 +26,6 @@ pub const TARGETS: &[Target] = &[
     ("dispatch", dispatch::run),
     ("lifecycle", lifecycle::run),
     ("config", config::run),
+    ("pipe_decode", pipe::decode),
+    ("pipe_state", pipe::state),
 ];

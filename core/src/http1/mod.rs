@@ -70,5 +70,5 @@ pub use response::{Delivery, ResponseFacts, judge_response};
 pub use scan::{HeadScanner, LEADING_LINES_MAX, Scan};
 pub use sink::{Full, Sink};
 pub use target::Target;
-pub(crate) use token::{is_token, is_value_byte, write_decimal};
+pub(crate) use token::{is_token, is_value_byte, trim, write_decimal};
 pub use trailer::{TRAILER_BYTES_MAX, TRAILER_FIELDS_MAX};

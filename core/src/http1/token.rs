@@ -55,7 +55,7 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
 }
 
 /// `bytes` without the spaces and tabs at both ends.
-pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
+pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;
     }

@@ -5,7 +5,7 @@ use super::message::{Response, flag};
 use super::status::usual_reason;
 use crate::http1::{
     BadResponse, Delivery, Field, FieldKind, Fields, Framing, Full, LAST_CHUNK, MethodClass, RequestFacts,
-    ResponseFacts, ResponseHead, Sink, encode_response, judge_response, write_decimal,
+    ResponseFacts, ResponseHead, Sink, encode_response, judge_response, trim, write_decimal,
 };
 
 /// Room for a body's length in decimal.
@@ -41,7 +41,8 @@ impl<'a> Reply<'a> {
         let mut fields = Fields::new();
         let mut has_length = false;
         for (name, value) in response.fields.iter() {
-            let field = Field::new(name, value);
+            // Node lets white space around a value pass; a parser would drop it (RFC 9112 section 5.1).
+            let field = Field::new(name, trim(value));
             // The frames say where the body ends, whatever the application thinks how it is sent.
             if field.kind == FieldKind::TransferEncoding {
                 continue;
@@ -115,7 +116,7 @@ pub fn encode_trailers(trailers: &FieldSection<'_>, out: &mut impl Sink) -> Resu
                 | FieldKind::Upgrade
         );
         if !refused {
-            out.put_all(&[name, b": ", value, b"\r\n"])?;
+            out.put_all(&[name, b": ", trim(value), b"\r\n"])?;
         }
     }
     out.put(b"\r\n")
