@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::client::Client;
-use super::server::{Engine, Server, Setup};
+use super::server::Server;
+use super::setup::{Engine, Setup};
 use super::wait::until;
 
 /// Longer than it ever takes to learn of it, shorter than any time-out that would hide that nobody looked.
-const AT_ONCE: Duration = Duration::from_secs(3);
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// Room for two requests: were lost ones still counted, the questions about them would not get in.
 fn start(engine: Engine) -> Server {

@@ -1,6 +1,6 @@
 //! Applications as people write them run without a change, whatever they listen on.
 
-use super::server::{Setup, apps};
+use super::setup::{Setup, apps};
 
 /// What the application answers about itself.
 fn answer(app: &str) -> serde_json::Value {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::server::{Engine, Setup};
+use super::setup::{Engine, Setup};
 use super::wait::until;
 
 #[test]

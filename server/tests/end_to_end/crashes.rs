@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, kill_process};
 
 use super::load::Load;
-use super::server::{Engine, Setup, is_alive};
+use super::server::is_alive;
+use super::setup::{Engine, Setup};
 use super::wait::until;
 
 /// Connections of the load.

@@ -1,6 +1,6 @@
 //! A part of the suite on every engine, whichever the rest of it runs on.
 
-use super::server::Engine;
+use super::setup::Engine;
 
 macro_rules! on {
     ($($engine:ident as $name:ident),+: $bodies:tt) => { $(on!(@one $engine as $name: $bodies);)+ };

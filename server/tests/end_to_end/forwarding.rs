@@ -1,6 +1,6 @@
 //! What the application is told about its client, and whom the server believes.
 
-use super::server::Setup;
+use super::setup::Setup;
 
 const CLAIMS: &str = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil.example\r\n\
     X-Forwarded-Port: 1\r\nForwarded: for=6.6.6.6;proto=https\r\nX-Real-IP: 6.6.6.6\r\nX-Request-Id: chosen-by-me\r\n";

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::client::{Client, Response};
-use super::server::{Engine, Setup};
+use super::client::Client;
+use super::response::Response;
+use super::setup::{Engine, Setup};
 
 /// The answer of the server itself, after which the connection is closed.
 fn refused(client: &mut Client, status: u16) -> Response {
@@ -100,7 +101,7 @@ fn a_head_that_does_not_come_to_its_end_is_answered_with_408() {
 
 #[test]
 fn a_body_that_does_not_come_to_its_end_is_answered_with_408() {
-    let server = Setup::new("lab.cjs").set("limits.body_idle_timeout", "\"1s\"").start();
+    let server = Setup::new("lab.cjs").set("limits.body_idle_timeout", "\"2s\"").start();
     for framing in ["Content-Length: 10\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"] {
         let mut client = server.connect();
         client.send(format!("POST /upload HTTP/1.1\r\nHost: test\r\n{framing}"));
@@ -111,7 +112,7 @@ fn a_body_that_does_not_come_to_its_end_is_answered_with_408() {
     client.send("POST /sum HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n");
     for _ in 0..10 {
         client.send("x");
-        std::thread::park_timeout(Duration::from_millis(200));
+        std::thread::park_timeout(Duration::from_millis(300));
     }
     assert_eq!(client.response().json()["bytes"], 10);
     server.stop();
@@ -141,14 +142,14 @@ fn a_response_that_stands_still_is_cut() {
 
 #[test]
 fn a_silent_tunnel_is_closed() {
-    let server = Setup::new("upgrade.cjs").set("limits.tunnel_idle_timeout", "\"1s\"").start();
+    let server = Setup::new("upgrade.cjs").set("limits.tunnel_idle_timeout", "\"2s\"").start();
     let mut client = server.connect();
     let request = "GET / HTTP/1.1\r\nHost: test\r\nUpgrade: lines\r\nConnection: upgrade\r\n\r\n";
     assert_eq!(client.request(request).status, 101);
-    for _ in 0..8 {
+    for _ in 0..10 {
         client.send("x");
         assert_eq!(client.exactly(1), b"x");
-        std::thread::park_timeout(Duration::from_millis(250));
+        std::thread::park_timeout(Duration::from_millis(300));
     }
     client.is_closed();
     server.stop();

@@ -1,6 +1,6 @@
 //! What HTTP allows besides a request and a response of known length.
 
-use super::server::{Engine, Setup};
+use super::setup::{Engine, Setup};
 
 pub(crate) fn forms_of_responses(engine: Engine) {
     let server = Setup::new("lab.cjs").engine(engine).start();

@@ -1,7 +1,8 @@
 //! Too many requests, no worker, a silent or a dying one: what is answered, and what is tried again.
 
-use super::client::{Client, Response};
-use super::server::{Engine, Setup};
+use super::client::Client;
+use super::response::Response;
+use super::setup::{Engine, Setup};
 use super::wait::until;
 
 fn shed(response: &Response, reason: &str) {

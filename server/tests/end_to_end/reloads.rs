@@ -3,7 +3,8 @@
 use rustix::process::Signal;
 
 use super::load::Load;
-use super::server::{Engine, Server, Setup, is_alive};
+use super::server::{Server, is_alive};
+use super::setup::{Engine, Setup};
 use super::wait::until;
 
 /// How often; `FOREBAY_TEST_RELOADS` says another number.

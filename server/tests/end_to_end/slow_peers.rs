@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::server::{Engine, Server, Setup};
+use super::server::Server;
+use super::setup::{Engine, Setup};
 use super::streaming::{is_pattern, pattern};
 use super::wait::until_some;
 
@@ -85,13 +86,13 @@ fn an_application_that_does_not_read_stops_the_client() {
 
 #[test]
 fn the_time_a_client_takes_is_not_held_against_the_application() {
-    let server = setup(Engine::chosen()).set("limits.response_idle_timeout", "\"1s\"").start();
+    let server = setup(Engine::chosen()).set("limits.response_idle_timeout", "\"2s\"").start();
     let mut client = server.connect();
     client.send(format!("GET /large?bytes={BYTES} HTTP/1.1\r\nHost: test\r\n\r\n"));
     let mut other = server.connect();
     until_some("the application stands still", || (other.get("/seen").json()["blocked"] == true).then_some(()));
     // Longer than the application would be allowed.
-    std::thread::park_timeout(Duration::from_secs(3));
+    std::thread::park_timeout(Duration::from_secs(4));
     let body = client.response().body;
     assert_eq!(body.len(), BYTES);
     server.stop();

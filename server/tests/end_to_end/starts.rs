@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 
-use super::server::{Setup, apps};
+use super::setup::{Setup, apps};
 
 #[test]
 fn requests_before_the_first_worker_is_ready_wait_and_succeed() {
@@ -27,7 +27,7 @@ fn requests_before_the_first_worker_is_ready_wait_and_succeed() {
 
 #[test]
 fn a_worker_that_never_listens_is_told_about_with_its_words_and_a_hint() {
-    let server = Setup::new("mute.cjs").early().set("workers.start_timeout", "\"1s\"").start();
+    let server = Setup::new("mute.cjs").early().set("workers.start_timeout", "\"3s\"").start();
     server.log_has("worker w0 failed to start");
     server.log_has("mute: the database does not answer");
     server.log_has("hint: it ran without listening on $PORT");

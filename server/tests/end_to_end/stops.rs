@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use super::client::Client;
-use super::server::{Engine, Setup};
+use super::setup::{Engine, Setup};
 use super::wait::until;
 
 pub(crate) fn drains(engine: Engine) {

@@ -1,6 +1,7 @@
 //! Bytes are passed on as they come, in both directions, and arrive as they were sent.
 
-use super::server::{Engine, Server, Setup};
+use super::server::Server;
+use super::setup::{Engine, Setup};
 
 /// The pattern that the application `lab` sends and expects repeats after so many bytes.
 const BLOCK: usize = 64 * 1024;

@@ -3,7 +3,8 @@
 use rustix::process::Signal;
 
 use super::client::Client;
-use super::server::{Engine, Server, Setup};
+use super::server::Server;
+use super::setup::{Engine, Setup};
 use super::wait::until;
 
 /// The handshake of RFC 6455 section 1.3, with its example key.
