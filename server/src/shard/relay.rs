@@ -368,3 +368,26 @@ impl<'s> Relay<'s> {
 pub(super) fn too_large() -> Reject {
     Reject { status: 413, reason: "The request's body is larger than this server accepts." }
 }
+
+#[cfg(test)]
+mod tests {
+    use forebay_core::http1::{RequestHead, judge_request};
+
+    use super::*;
+
+    #[test]
+    fn a_body_that_comes_byte_by_byte_is_not_held_at_a_chunk_a_byte() {
+        let (pool, limits) = (Pool::new(0), Limits::default());
+        let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n";
+        let facts = judge_request(&RequestHead::parse(head, 10).unwrap()).unwrap();
+        let mut relay = Relay::new(&pool, &limits, facts, Slice::from_static(head));
+        for _ in 0..10_000 {
+            let mut chunk = pool.take(ChunkSize::Small);
+            chunk.put(b"x").unwrap();
+            relay.on_client_bytes(chunk.freeze()).unwrap();
+            relay.to_worker.clear();
+            assert!(pool.stats().away_bytes() <= (Queue::SLICES_MAX + 1) * ChunkSize::Small.allocation());
+        }
+        assert!(relay.request_done && !relay.is_held());
+    }
+}

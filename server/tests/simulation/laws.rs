@@ -205,13 +205,13 @@ impl Book {
         }
     }
 
-    /// Bytes of chunks that one exchange may hold: in each direction a queue that waits, one that is written and one
-    /// read, and what is held for another attempt.
+    /// Bytes of chunks that one exchange may hold: in each direction a queue that waits and one that is written, what
+    /// is held for another attempt, and large chunks: one read a direction, and the last slice of each of the three.
     fn exchange_bytes_max(&self) -> usize {
         let limits = &self.plan.limits;
-        let queue = Queue::PINNED_PER_BYTE_MAX * limits.window_bytes as usize + ChunkSize::Large.allocation();
-        let held = Queue::PINNED_PER_BYTE_MAX * limits.replay_bytes_max as usize + ChunkSize::Medium.allocation();
-        4 * queue + 2 * ChunkSize::Large.allocation() + held
+        let waits = 4 * limits.window_bytes as usize + limits.replay_bytes_max as usize;
+        let last = 5 * (ChunkSize::Large.allocation() + ChunkSize::Medium.allocation());
+        Queue::PINNED_PER_BYTE_MAX * waits + last
     }
 
     /// Upgraded connections as the shards count them; they are not part of what is left.

@@ -59,7 +59,8 @@ async fn world(plan: Plan) -> Ended {
     }
     let healed = now() + book.plan.safety;
     while now() < healed && book.clients.get() > 0 {
-        sleep(Duration::from_millis(50)).await;
+        sleep(Duration::from_millis(10)).await;
+        book.check_bounds();
     }
     sim::heal();
     if book.plan.kind == Kind::Drains {
