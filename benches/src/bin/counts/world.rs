@@ -57,10 +57,10 @@ impl World {
             }),
             external: true,
             affinity: forebay::config::Affinity::Off,
-            log: None,
             listen: bound.into_iter().map(|bound| (0, bound)).collect(),
             options: EngineOptions { cpu: None, batch: true },
             boot: 1,
+            log: None,
         };
         let (started, starts) = channel();
         let work = move || {
