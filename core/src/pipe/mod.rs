@@ -28,6 +28,7 @@ pub mod model;
 mod names;
 mod reply;
 mod signal;
+mod slot;
 mod status;
 mod stream;
 #[cfg(test)]

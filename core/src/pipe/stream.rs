@@ -7,47 +7,9 @@ use super::credit::{Allowance, Credit};
 use super::error::Error;
 use super::event::Event;
 use super::id::{Role, StreamId};
-use super::signal::{Half, Misuse, Outcome, Signal, front_half, worker_half};
+use super::signal::{Half, Misuse, Outcome, Signal};
+use super::slot::Slot;
 use alloc::vec::Vec;
-
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    /// Both are done while the slot is free.
-    front: Half,
-    worker: Half,
-    usage: u16,
-    offered: bool,
-    /// What comes is dropped: this end has sent RESET, or said that it wants no more.
-    deaf: bool,
-    credit: Credit,
-    allowance: Allowance,
-}
-
-impl Slot {
-    const fn is_free(&self) -> bool {
-        matches!((self.front, self.worker), (Half::Done, Half::Done))
-    }
-
-    fn half(&mut self, of: Role) -> &mut Half {
-        match of {
-            Role::Front => &mut self.front,
-            Role::Worker => &mut self.worker,
-        }
-    }
-
-    /// Advances the sender's half.
-    fn step(&mut self, sender: Role, signal: Signal) -> Option<()> {
-        let next = match sender {
-            Role::Front => front_half(self.front, signal)?,
-            Role::Worker => worker_half(self.worker, self.offered, signal)?,
-        };
-        *self.half(sender) = next;
-        if signal == Signal::Raw && self.front == Half::Held {
-            self.front = Half::Body;
-        }
-        Some(())
-    }
-}
 
 /// All streams of one connection, as one end sees them. Allocates as slots come into use, never per stream.
 #[derive(Debug)]

@@ -147,6 +147,19 @@ fn describe(event: &Event<'_, &[u8]>) -> String {
         Event::Closing => r#"{"type":"CLOSING"}"#.into(),
         Event::Demote(text) => format!(r#"{{"type":"DEMOTE","text":{}}}"#, quoted(text)),
         Event::Stack(text) => format!(r#"{{"type":"STACK","text":{}}}"#, quoted(text)),
+        Event::Request { .. }
+        | Event::Response { .. }
+        | Event::Inform { .. }
+        | Event::Data { .. }
+        | Event::End { .. }
+        | Event::Reset { .. }
+        | Event::Window { .. }
+        | Event::Raw(_) => describe_of_stream(event),
+    }
+}
+
+fn describe_of_stream(event: &Event<'_, &[u8]>) -> String {
+    match event {
         Event::Request { stream, head, body } => format!(
             r#"{{"type":"REQUEST","stream":{},"flags":{},"method":{},"target":{},"client":{},"client_port":{},"local_port":{},"fields":{},"body":{body}}}"#,
             stream.0,
@@ -173,7 +186,6 @@ fn describe(event: &Event<'_, &[u8]>) -> String {
             quoted(head.reason),
             list(&head.fields)
         ),
-        Event::Data { .. } => unreachable!("put together elsewhere"),
         Event::End { stream, end } => {
             format!(r#"{{"type":"END","stream":{},"stop":{},"trailers":{}}}"#, stream.0, end.stop, list(&end.trailers))
         }
@@ -184,6 +196,16 @@ fn describe(event: &Event<'_, &[u8]>) -> String {
             format!(r#"{{"type":"WINDOW","stream":{},"credit":{credit}}}"#, stream.0)
         }
         Event::Raw(stream) => format!(r#"{{"type":"RAW","stream":{}}}"#, stream.0),
+        Event::Hello(_)
+        | Event::Welcome(_)
+        | Event::Ping(_)
+        | Event::Pong(_)
+        | Event::Stats(_)
+        | Event::Drain
+        | Event::Closing
+        | Event::Demote(_)
+        | Event::Stack(_)
+        | Event::Data { .. } => unreachable!("described elsewhere"),
     }
 }
 
