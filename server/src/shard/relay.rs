@@ -380,7 +380,7 @@ mod tests {
         let (pool, limits) = (Pool::new(0), Limits::default());
         let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n";
         let facts = judge_request(&RequestHead::parse(head, 10).unwrap()).unwrap();
-        let mut relay = Relay::new(&pool, &limits, facts, Slice::from_static(head));
+        let mut relay = Relay::new(&pool, &limits, Timestamp::ZERO, facts, Slice::from_static(head));
         for _ in 0..10_000 {
             let mut chunk = pool.take(ChunkSize::Small);
             chunk.put(b"x").unwrap();
