@@ -26,6 +26,12 @@ pub(super) struct Link<C> {
 /// How long before the announced end of an idle connection it is used no more. 1 s: the unit of the announcement.
 const AHEAD: Duration = Duration::from_secs(1);
 
+/// Time between the first and the last socket of a killed process, on a machine with more to do than vCPUs. 100 ms.
+const LAST_GASP: Duration = Duration::from_millis(100);
+
+/// How often such a process is looked at meanwhile. 5 ms.
+const GLANCE: Duration = Duration::from_millis(5);
+
 impl<E: Engine> Shard<E> {
     /// A connection to the leased worker; with `fresh` a new one, whatever rests here.
     ///
@@ -43,17 +49,32 @@ impl<E: Engine> Shard<E> {
         }
     }
 
-    /// Whether the worker still accepts connections. The one made to find out is closed: node counts a connection that
-    /// has brought no request as busy, and a server that is told to close would wait for it.
+    /// Whether the worker runs on: it accepts a connection, and keeps it for a while.
+    ///
+    /// Accepting alone says little. The sockets of a killed process are closed one by one, the one it listens on last,
+    /// and what was connected meanwhile is reset with it. The connection made to find out is closed: node counts one
+    /// that has brought no request as busy, and a server that is told to close would wait for it.
     pub(super) async fn is_listening(&self, lease: &Lease<'_, E>) -> bool {
-        let notice = self.bulletin.notice(lease.worker);
-        if notice.generation != lease.generation || notice.door != Door::Open {
+        if !self.is_current(lease) {
             return false;
         }
-        match self.dial(lease).await {
-            Ok(_) => true,
-            Err(error) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused),
+        let link = match self.dial(lease).await {
+            Ok(link) => link,
+            Err(error) => return !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused),
+        };
+        let until = E::now() + LAST_GASP;
+        while self.is_current(lease) && link.conn.is_quiet() {
+            if E::now() >= until {
+                return true;
+            }
+            E::sleep_until(E::now() + GLANCE).await;
         }
+        false
+    }
+
+    fn is_current(&self, lease: &Lease<'_, E>) -> bool {
+        let notice = self.bulletin.notice(lease.worker);
+        notice.generation == lease.generation && notice.door == Door::Open
     }
 
     async fn dial(&self, lease: &Lease<'_, E>) -> io::Result<Link<E::Upstream>> {

@@ -18,7 +18,11 @@ fn kills() -> usize {
 }
 
 pub(crate) fn killed_under_load(engine: Engine, kills: usize) {
-    let server = Setup::new("lab.cjs").engine(engine).workers(2).start();
+    kill_again_and_again(Setup::new("lab.cjs").engine(engine), kills);
+}
+
+fn kill_again_and_again(setup: Setup, kills: usize) {
+    let server = setup.workers(2).start();
     let request = |n| (format!("GET /info?{n} HTTP/1.1\r\nHost: test\r\n\r\n"), format!("/info?{n}\""));
     let load = Load::start(server.address, CONNECTIONS, request);
     for n in 0..kills {
@@ -42,6 +46,13 @@ pub(crate) fn killed_under_load(engine: Engine, kills: usize) {
 #[test]
 fn killing_a_worker_every_second_fails_no_request() {
     killed_under_load(Engine::chosen(), kills());
+}
+
+#[test]
+fn killing_a_worker_fails_no_request_on_a_connection_of_its_own() {
+    // Less than a second is announced as none, so that no connection to the worker is used again. That a killed worker
+    // closed such a one must not be taken for what it had to say: its sockets go one by one, the listening one last.
+    kill_again_and_again(Setup::new("lab.cjs").env("LAB_KEEP_ALIVE_MS", 500), kills());
 }
 
 #[test]
