@@ -22,8 +22,13 @@ use std::panic::catch_unwind;
 use std::sync::Mutex;
 use std::thread;
 
-/// Seeds that once failed, with what they found.
-const REGRESSIONS: [u64; 0] = [];
+/// Seeds that fail without what they led to. A change of the worlds changes what a seed is: the test that belongs to a
+/// fix is found again by taking the fix away.
+const REGRESSIONS: [u64; 3] = [
+    1,  // What a client sent behind its upgrade request did not reach the tunnel.
+    2,  // What a worker said too much was the answer to the next request.
+    31, // With two workers that accept nobody a request went round for ever.
+];
 
 /// Seeds tried where nothing else is said.
 const SEEDS: u64 = 400;

@@ -53,17 +53,18 @@ impl Mood {
         Self::Babbles,
     ];
 
-    /// A reason to try again, where that is allowed.
+    /// A reason to try again, the first time and on a connection that was kept: what a worker does on a new one is its
+    /// answer.
     const FORGIVEN: [Self; 3] = [Self::DiesInHead, Self::Drops, Self::Refuses];
 
     /// No reason for anybody to complain.
     const BENIGN: [Self; 4] = [Self::Informs, Self::Early, Self::Closes, Self::Babbles];
 
-    pub(crate) fn draw(book: &Book, is_first: bool) -> Self {
+    pub(crate) fn draw(book: &Book, is_forgiven: bool) -> Self {
         if book.calm.get() || !chance(book.plan.mischief) {
             return Self::Good;
         }
-        if book.plan.kind == Kind::Forgiving && !is_first {
+        if book.plan.kind == Kind::Forgiving && !is_forgiven {
             return Self::Good;
         }
         let few = match book.plan.kind {

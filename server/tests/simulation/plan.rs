@@ -34,7 +34,7 @@ pub(crate) enum Kind {
     Any,
     /// Nothing goes wrong that would be a reason for a 502 or a 504.
     Benign,
-    /// Requests fail, but never twice: what may be tried again is answered.
+    /// Connections that were kept fail, but no request twice: what may be tried again is answered.
     Forgiving,
     /// The workers' doors are open and they accept nobody.
     Deaf,
@@ -115,8 +115,10 @@ impl Plan {
                 self.limits.window_bytes = self.limits.window_bytes.max(16 * 1024);
                 self.config.buffer_bytes = self.config.buffer_bytes.min(16 * 1024);
             }
-            // One failure of the worker's, and one for a connection that it closed while it rested.
-            Kind::Forgiving => (self.limits.attempts_max, self.limits.replay_bytes_max) = (4, 64 * 1024),
+            Kind::Forgiving => {
+                (self.limits.attempts_max, self.limits.replay_bytes_max) = (4, 64 * 1024);
+                self.limits.upstream_idle_max = 4;
+            }
             Kind::Deaf => (self.config.backlog, self.fates, self.safety) = (1, false, Duration::from_secs(100)),
             Kind::Any | Kind::Drains | Kind::External => {}
         }

@@ -44,12 +44,14 @@ impl Process {
 
     async fn serve(self, conn: Stream) {
         let mut wire = Wire::new(conn);
+        let mut is_new = true;
         loop {
             match wire.head().await {
                 Ok(head) => {
-                    if !self.answer(&mut wire, &head).await {
+                    if !self.answer(&mut wire, &head, is_new).await {
                         return;
                     }
+                    is_new = false;
                 }
                 Err(End::Bad(what)) => return self.book.violate(4, format!("a worker was sent {what}")),
                 Err(End::Closed | End::Broken) => return,
@@ -58,13 +60,13 @@ impl Process {
     }
 
     /// Deals with one request. True if the connection can bring another.
-    async fn answer(&self, wire: &mut Wire, head: &Head) -> bool {
+    async fn answer(&self, wire: &mut Wire, head: &Head, is_new: bool) -> bool {
         let Some(id) = head.number("x-id") else {
             self.book.violate(4, format!("a request without an id: {head:?}"));
             return false;
         };
         let is_first = self.book.arrived(id, &head.start[0], self.worker, self.generation);
-        let mood = Mood::draw(&self.book, is_first);
+        let mood = Mood::draw(&self.book, is_first && !is_new);
         self.book.count(format!("worker {mood:?}"));
         if head.field("upgrade").is_some() && mood == Mood::Good && chance(900) {
             return self.tunnel(wire, id).await;
