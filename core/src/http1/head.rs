@@ -154,9 +154,10 @@ impl<'a> RequestHead<'a> {
 }
 
 impl<'a> ResponseHead<'a> {
-    /// An HTTP/1.1 head out of parts that are known to be valid: a reason without controls, fields that are well-formed.
-    pub(crate) const fn of_parts(status: u16, reason: &'a [u8], fields: Fields<'a>) -> Self {
-        Self { status, reason, version: Version::Http11, fields, bytes: &[] }
+    /// An HTTP/1.1 head out of parts that are known to be valid: a reason without controls, and well-formed fields that
+    /// the caller adds.
+    pub(crate) fn of_parts(status: u16, reason: &'a [u8]) -> Self {
+        Self { status, reason, version: Version::Http11, fields: Fields::new(), bytes: &[] }
     }
 
     /// Parses a whole head, from the status line's first byte to the empty line's last.

@@ -4,8 +4,8 @@ use super::fields::FieldSection;
 use super::message::{Response, flag};
 use super::status::usual_reason;
 use crate::http1::{
-    BadResponse, Delivery, Field, FieldKind, Fields, Framing, Full, LAST_CHUNK, MethodClass, RequestFacts,
-    ResponseFacts, ResponseHead, Sink, encode_response, judge_response, trim, write_decimal,
+    BadResponse, Delivery, Field, FieldKind, Framing, Full, LAST_CHUNK, MethodClass, RequestFacts, ResponseFacts,
+    ResponseHead, Sink, encode_response, judge_response, trim, write_decimal,
 };
 
 /// Room for a body's length in decimal.
@@ -38,7 +38,10 @@ impl<'a> Reply<'a> {
         may_keep_alive: bool,
         digits: &'a mut LengthDigits,
     ) -> Result<Self, BadResponse> {
-        let mut fields = Fields::new();
+        let reason =
+            if response.reason.is_empty() { usual_reason(response.status).as_bytes() } else { response.reason };
+        // Filled where it stays: a list of fields is too large to be moved about.
+        let mut head = ResponseHead::of_parts(response.status, reason);
         let mut has_length = false;
         for (name, value) in response.fields.iter() {
             // Node lets white space around a value pass; a parser would drop it (RFC 9112 section 5.1).
@@ -48,19 +51,16 @@ impl<'a> Reply<'a> {
                 continue;
             }
             has_length |= field.kind == FieldKind::ContentLength;
-            fields.push(field);
+            head.fields.push(field);
         }
         let may_have_body = request.method != MethodClass::Head && !matches!(response.status, 100..=199 | 204 | 304);
         if may_have_body && !has_length {
-            fields.push(if response.flags & flag::END != 0 {
+            head.fields.push(if response.flags & flag::END != 0 {
                 Field::new(b"Content-Length", write_decimal(u64::from(body), digits))
             } else {
                 Field::new(b"Transfer-Encoding", b"chunked")
             });
         }
-        let reason =
-            if response.reason.is_empty() { usual_reason(response.status).as_bytes() } else { response.reason };
-        let head = ResponseHead::of_parts(response.status, reason, fields);
         let facts = judge_response(&head, request)?;
         let wants_close = response.flags & flag::CLOSE != 0 || !facts.keep_alive;
         let delivery = Delivery::plan(request, &facts, may_keep_alive && !wants_close);
