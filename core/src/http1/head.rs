@@ -10,7 +10,7 @@ use core::mem::MaybeUninit;
 use smallvec::SmallVec;
 
 /// Fields held without allocation; more of them spill to the heap.
-pub const FIELDS_INLINE: usize = 64;
+pub const FIELDS_INLINE: usize = 32;
 
 /// The fields of a head, in the order they came.
 pub type Fields<'a> = SmallVec<[Field<'a>; FIELDS_INLINE]>;
