@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam::channel::{Receiver, Sender, bounded};
 use forebay_core::id::WorkerId;
 
 /// Bytes of a line; a longer one is split.
@@ -24,6 +24,9 @@ pub const TAIL_LINES_MAX: usize = 20;
 const TAIL_LINE_BYTES_MAX: usize = 1024;
 /// What a reader waits for room before it begins to drop.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What the count of dropped lines gets at the end of a stream to find room in the queue.
+const LAST_WORD: Duration = Duration::from_millis(500);
 /// Bytes that are printed in one write.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 
@@ -177,7 +180,8 @@ impl Reader {
                 }
             }
             lines.finish(|line| self.line(line));
-            self.tell_dropped();
+            // There is no next line to say it with, and the queue may just be emptying.
+            self.tell_dropped(LAST_WORD);
         };
         thread::Builder::new().name(name).stack_size(128 * 1024).spawn(read).map(drop)
     }
@@ -187,7 +191,7 @@ impl Reader {
         if let Some(kept) = &self.kept {
             kept.lock().unwrap_or_else(PoisonError::into_inner).push(&text);
         }
-        if self.dropped > 0 && !self.tell_dropped() {
+        if self.dropped > 0 && !self.tell_dropped(Duration::ZERO) {
             self.dropped += 1;
             return;
         }
@@ -197,15 +201,14 @@ impl Reader {
         }
     }
 
-    /// Says how many lines were dropped, if there is room to say it.
-    fn tell_dropped(&mut self) -> bool {
+    /// Says how many lines were dropped, if there is room to say it, or comes to be in time.
+    fn tell_dropped(&mut self, patience: Duration) -> bool {
         if self.dropped == 0 {
             return true;
         }
         let note = format!("{}({} lines dropped: the output is too slow)\n", self.prefix, self.dropped);
-        match self.to.try_send(note.into_bytes()) {
-            Ok(()) => self.dropped = 0,
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        if self.to.send_timeout(note.into_bytes(), patience).is_ok() {
+            self.dropped = 0;
         }
         self.dropped == 0
     }
