@@ -57,9 +57,10 @@ impl World {
             window: worker_window,
             data_bytes_max: DATA_BYTES_MAX,
             node_version: b"v0",
+            endpoint: "",
         };
         let (window, data_bytes_max) = (front_window, DATA_BYTES_MAX);
-        let welcome = Welcome { version: VERSION, streams_max, features: 0, window, data_bytes_max };
+        let welcome = Welcome { version: VERSION, streams_max, features: 0, window, data_bytes_max, shards: 1 };
         put_hello(&hello, &mut worker.outbox).expect("no bound");
         put_welcome(&hello.answer(&welcome), &mut front.outbox).expect("no bound");
         Self { pool: Pool::new(1 << 20), front, worker, plans: BTreeMap::new(), opened: 0, completed: 0 }
