@@ -1,8 +1,8 @@
 //! The pipe protocol: any split of the input gives the same, what is decoded can be written again, two ends agree.
 
+use crate::model::World;
 use crate::strict;
 use forebay_core::http1::{HeadScanner, RequestFacts, RequestHead, ResponseHead, judge_request};
-use forebay_core::pipe::model::World;
 use forebay_core::pipe::{
     Client, DATA_BYTES_LIMIT_DEFAULT, Decoder, End, Error, Event, HeadEncoder, Input, Opening, Reply, Role,
     WINDOW_BYTES_MIN, encode_trailers, put_hello, put_welcome,

@@ -23,8 +23,6 @@ mod frame;
 mod head;
 mod id;
 mod message;
-#[cfg(any(test, feature = "testing"))]
-pub mod model;
 mod names;
 mod reply;
 mod signal;

@@ -6,15 +6,13 @@
 
 mod side;
 
-use crate::buf::{ChunkSize, Pool};
-use crate::pipe::{
+use forebay_core::buf::{ChunkSize, Pool};
+use forebay_core::pipe::{
     Client, Decoder, HeadEncoder, Hello, Opening, Role, StreamId, Streams, VERSION, Welcome, flag, put_hello,
     put_welcome,
 };
-use alloc::collections::BTreeMap;
-use alloc::vec;
-use alloc::vec::Vec;
 use side::{Exchange, Plan, Side};
+use std::collections::BTreeMap;
 
 /// Body bytes that either end accepts in a frame.
 const DATA_BYTES_MAX: u32 = 4096;
@@ -50,9 +48,9 @@ impl World {
         let mut worker = side(Role::Worker, front_window, worker_window);
         let hello = Hello {
             version: VERSION,
-            worker: crate::id::WorkerId(0),
+            worker: forebay_core::id::WorkerId(0),
             features: 0,
-            generation: crate::id::Generation(1),
+            generation: forebay_core::id::Generation(1),
             pid: 1,
             window: worker_window,
             data_bytes_max: DATA_BYTES_MAX,
