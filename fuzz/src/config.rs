@@ -44,6 +44,7 @@ fn resolve(folder: &Path) -> Result<FrontConfig, ConfigErrors> {
     resolve_front(&FrontSources {
         listen: vec!["127.0.0.1:3000-3001".to_owned()],
         to: "{port}.sock".to_owned(),
+        pipe: None,
         no_forwarded: false,
         common,
     })

@@ -212,7 +212,7 @@ fn a_front_has_a_socket_for_each_port() {
     let front = |listen: &[&str], to: &str| {
         let listen = listen.iter().map(|&text| text.to_owned()).collect();
         let common = Sources { cwd: PathBuf::from("/run"), ..here.sources() };
-        resolve_front(&FrontSources { listen, to: to.to_owned(), no_forwarded: true, common })
+        resolve_front(&FrontSources { listen, to: to.to_owned(), pipe: None, no_forwarded: true, common })
     };
     let routes = front(&["127.0.0.1:3000-3001", "[::1]:3000"], "s/{port}.sock").unwrap().routes;
     let shown: Vec<_> = routes.iter().map(|route| format!("{:?} {}", route.listen, route.endpoint.display())).collect();

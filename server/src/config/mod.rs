@@ -74,6 +74,8 @@ pub enum TransportChoice {
     Auto,
     /// HTTP/1.1 on the worker's endpoint.
     Http,
+    /// Frames of the pipe protocol, and nothing else.
+    Pipe,
 }
 
 /// Which requests of a client address always go to the same worker.
