@@ -14,7 +14,7 @@ use super::{AccessLogConfig, EngineChoice, ForwardingConfig, LogConfig, ShardsCo
 use crate::cpus::vcpus;
 
 /// What the socket is called that workers dial, beside their own.
-const PIPE_FILE: &str = "forebay.pipe";
+pub const PIPE_FILE: &str = "forebay.pipe";
 
 /// What stands for the port in `--to`.
 const PORT_MARK: &str = "{port}";

@@ -23,7 +23,7 @@ use tracing::info;
 use crate::access_log::AccessLogHandle;
 use crate::app::assets;
 use crate::bulletin::{Bulletin, Endpoints};
-use crate::config::{Config, ConfigErrors, EngineChoice, FrontConfig, TransportChoice};
+use crate::config::{Config, ConfigErrors, EngineChoice, FrontConfig, PIPE_FILE, TransportChoice};
 use crate::supervisor::logs::Output;
 use crate::supervisor::runtime_dir::StartError;
 use crate::supervisor::{Options, Outcome, Supervisor, signals};
@@ -133,7 +133,7 @@ fn worker_endpoints(folder: PathBuf) -> Endpoints {
 /// Where workers that speak frames dial in; none if they all speak HTTP.
 pub(crate) fn pipe_of(config: &Config) -> Option<PathBuf> {
     let wanted = config.transport != TransportChoice::Http && config.workers.preload;
-    wanted.then(|| config.workers.runtime_dir.join("pipe"))
+    wanted.then(|| config.workers.runtime_dir.join(PIPE_FILE))
 }
 
 fn no_thread(error: io::Error) -> StartError {

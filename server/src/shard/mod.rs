@@ -115,19 +115,19 @@ struct Shard<E: Engine> {
 /// When the engine cannot be set up or cannot take a listener.
 pub fn run<E: Engine>(setup: Setup<E>, started: impl FnOnce(&'static str)) -> io::Result<()> {
     let options = setup.options.clone();
-    E::run(&options, || async move {
-        started(E::driver());
-        run_inside::<E>(setup, Pool::new(HOME_BYTES_MAX)).await
-    })?
+    E::run(
+        &options,
+        || async move { run_inside::<E>(setup, Pool::new(HOME_BYTES_MAX), || started(E::driver())).await },
+    )?
 }
 
 /// Runs a shard with the caller's buffers inside an engine that runs already: how a simulation puts several shards
-/// into one world and sees whether every chunk comes home.
+/// into one world and sees whether every chunk comes home. Calls `started` once it serves.
 ///
 /// # Errors
 /// When the engine cannot take a listener.
 #[doc(hidden)]
-pub async fn run_inside<E: Engine>(mut setup: Setup<E>, pool: Pool) -> io::Result<()> {
+pub async fn run_inside<E: Engine>(mut setup: Setup<E>, pool: Pool, started: impl FnOnce()) -> io::Result<()> {
     let (listen, entrance) = (std::mem::take(&mut setup.listen), setup.entrance.take());
     let shard = Rc::new(Shard::<E>::new(setup, pool));
     let mut listeners = Vec::new();
@@ -137,6 +137,7 @@ pub async fn run_inside<E: Engine>(mut setup: Setup<E>, pool: Pool) -> io::Resul
         E::spawn(accept::<E>(Rc::clone(&shard), listener, route));
     }
     let entrance = setup_entrance(&shard, entrance)?;
+    started();
     loop {
         shard.tick();
         match shard.bulletin.phase() {

@@ -112,7 +112,7 @@ fn start_shards(book: &Rc<Book>, running: &Rc<Cell<usize>>) {
         let (pool, running) = (book.pools[index].clone(), Rc::clone(running));
         running.set(running.get() + 1);
         Sim::spawn(async move {
-            shard::run_inside(setup, pool).await.unwrap();
+            shard::run_inside(setup, pool, || {}).await.unwrap();
             running.set(running.get() - 1);
         });
     }
