@@ -121,6 +121,10 @@ impl Conn for Stream {
         unix::abort(self.socket());
     }
 
+    fn reset(&self) {
+        unix::reset(self.socket());
+    }
+
     fn is_quiet(&self) -> bool {
         unix::is_quiet(self.socket())
     }
