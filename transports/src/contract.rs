@@ -55,6 +55,14 @@ pub trait Conn: 'static {
     /// Dropping the connection afterwards closes it.
     fn abort(&self);
 
+    /// As [`abort`](Conn::abort), and a peer over TCP is told that what it has read is not all: its stream ends with an
+    /// error, `ConnectionReset`, never with an end of stream; when the connection is dropped at the latest. What was
+    /// written but has not reached it may be lost. After an [`abort`](Conn::abort) it is too late.
+    ///
+    /// For a response that ends with its connection this is the only way to say that it was cut short. Local endpoints
+    /// know no such thing: over them it is an abort.
+    fn reset(&self);
+
     /// Whether the connection is as an idle one should be: open, and nothing to read. False once the peer has closed
     /// or sent anything. Not called while a read is in flight. Never blocks.
     fn is_quiet(&self) -> bool;
@@ -82,6 +90,25 @@ pub trait Listener: 'static {
 
     /// Stops accepting: an `accept` in flight completes promptly, and new clients are refused or go to the other
     /// shards' listeners.
+    fn close(&self);
+}
+
+/// Where workers dial in: an [`Endpoint`] that one shard listens at.
+///
+/// Dropping it closes it and removes the endpoint: dialling no longer finds it.
+pub trait Entrance: 'static {
+    /// What it accepts.
+    type Conn: Conn;
+
+    /// The next connection of a worker, as good as one that was dialled: order is kept, and a worker may have written
+    /// before it was accepted.
+    ///
+    /// It may be gone already. Errors are as a listener's: they concern one attempt. After [`close`](Entrance::close) it completes with
+    /// `NotConnected`.
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Conn>>;
+
+    /// Stops accepting: an `accept` in flight completes promptly, and dialling is refused from now on. Connections
+    /// that were accepted go on.
     fn close(&self);
 }
 
@@ -130,8 +157,10 @@ pub trait Engine: Sized + 'static {
     type Listener: Listener<Conn = Self::Downstream>;
     /// A client's connection.
     type Downstream: Conn;
-    /// A connection to a worker.
+    /// A connection to a worker, whoever dialled.
     type Upstream: Conn;
+    /// Accepts workers.
+    type Entrance: Entrance<Conn = Self::Upstream>;
 
     /// Binds `address` for `shards` threads that share its clients, one element each. Port 0 takes a free port, the
     /// same for all; [`local_addr`](Engine::local_addr) tells which.
@@ -158,6 +187,12 @@ pub trait Engine: Sized + 'static {
     /// Lets the tasks that are runnable now go first.
     fn yield_now() -> impl Future<Output = ()>;
 
+    /// About so many small writes to different connections follow before the shard waits: a back end that can hand
+    /// several to the system at a time does so. A hint; calling it changes nothing but speed.
+    fn expect_writes(count: usize) {
+        let _ = count;
+    }
+
     /// Serves a bound address on this thread.
     ///
     /// # Errors
@@ -169,6 +204,13 @@ pub trait Engine: Sized + 'static {
     /// # Errors
     /// `NotFound` or `ConnectionRefused` at once where nobody listens; `TimedOut` at `deadline`.
     fn dial(endpoint: &Endpoint, deadline: Timestamp) -> impl Future<Output = io::Result<Self::Upstream>>;
+
+    /// Listens at `endpoint` for workers that dial in. What a process that died left there is replaced. Who may dial
+    /// is up to the folder that the endpoint is in.
+    ///
+    /// # Errors
+    /// `AddrInUse` where somebody listens, or where there is something that is no endpoint; it is left alone.
+    fn open(endpoint: &Endpoint) -> io::Result<Self::Entrance>;
 
     /// Completes at `deadline` or shortly after, never before; [`Timestamp::NEVER`] never completes. Unlike IO it may
     /// be dropped at any time.

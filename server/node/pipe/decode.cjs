@@ -249,13 +249,15 @@ class Decoder {
       features: u32(buffer, at + 8) >>> 0,
       window: u32(buffer, at + 12) >>> 0,
       dataBytesMax: u32(buffer, at + 16) >>> 0,
-      shards: length >= 22 ? u16(buffer, at + 20) : 1,
+      // Fronts that know one shard only end before it.
+      shards: length === 20 ? 1 : Math.max(u16(buffer, at + 20), 1),
     };
     if (welcome.version === 0 || welcome.version > VERSION) throw new ProtocolError('bad_version');
     if (welcome.streamsMax === 0) throw new ProtocolError('bad_stream');
     const { window, dataBytesMax } = welcome;
     const isWindow = window >= WINDOW_BYTES_MIN && window <= WINDOW_BYTES_MAX;
     if (!isWindow || dataBytesMax < 4096 || dataBytesMax > 1 << 20) throw new ProtocolError('bad_credit');
+    if (length === 21) throw new ProtocolError('bad_length');
     this.greeted = true;
     this.handler.welcome(welcome);
   }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, bounded};
-use forebay_core::drain::{Shutdown, Step};
+use forebay_core::drain::{Processes, Shutdown, Step};
 use forebay_core::id::{Generation, WorkerId};
 use forebay_core::time::Timestamp;
 use forebay_transports::{Endpoint, Engine};
@@ -16,7 +16,7 @@ use super::observe::{start_log, start_metrics};
 use super::shards::{Plan, bind, join};
 use crate::access_log::AccessLogHandle;
 use crate::bulletin::{Bulletin, Door, Endpoints, Notice, Phase};
-use crate::config::{Affinity, FrontConfig};
+use crate::config::{Affinity, FrontConfig, TransportChoice};
 use crate::supervisor::runtime_dir::StartError;
 use crate::supervisor::{Command, Outcome, signals};
 
@@ -47,6 +47,8 @@ pub(super) fn front_on<E: Engine>(config: FrontConfig) -> Result<Outcome, StartE
         bulletin: Arc::clone(&bulletin),
         limits: &config.limits,
         forwarding: config.forwarding.as_ref(),
+        entrance: config.pipe.as_deref(),
+        frames_only: config.transport == TransportChoice::Pipe,
         shards: &config.shards,
         external: true,
         affinity: Affinity::Off,
@@ -70,7 +72,7 @@ fn wait_and_drain(bulletin: &Bulletin, told: &Receiver<Command>, log: Option<&Ac
         let command = match &mut shutdown {
             None => told.recv().ok(),
             Some(shutdown) => {
-                if shutdown.poll(now(), bulletin.left(), 0) > Step::Drain {
+                if shutdown.poll(now(), bulletin.left(), Processes::default()) > Step::Drain {
                     return Outcome::Stopped;
                 }
                 told.recv_timeout(DRAIN_POLL).ok()
@@ -79,7 +81,7 @@ fn wait_and_drain(bulletin: &Bulletin, told: &Receiver<Command>, log: Option<&Ac
         match (command, &mut shutdown) {
             (Some(Command::Stop), None) => {
                 bulletin.set_phase(Phase::Draining);
-                shutdown = Some(Shutdown::new(now(), FRONT_DRAIN, Duration::ZERO));
+                shutdown = Some(Shutdown::new(now(), FRONT_DRAIN));
             }
             (Some(Command::Stop), Some(shutdown)) => shutdown.on_asked_again(),
             (Some(Command::Reload), _) => {

@@ -106,6 +106,11 @@ impl Slot {
         [probe, lingers].into_iter().flatten().fold(self.life.next_deadline(), Timestamp::min)
     }
 
+    /// Whether its process was killed, and has yet to vanish.
+    pub(super) fn is_killed(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| process.kill_sent)
+    }
+
     /// Whether this is the id of its process.
     pub(super) fn has_pid(&self, pid: u32) -> bool {
         self.process.as_ref().is_some_and(|process| process.child.id() == pid)
@@ -212,6 +217,7 @@ impl Slot {
             index: self.index,
             generation,
             endpoint: &self.endpoint,
+            pipe: settings.pipe.as_deref(),
             preload: settings.preload.as_deref(),
             cpu: settings.cpu(self.index),
             batch: settings.workers.batch,

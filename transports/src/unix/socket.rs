@@ -3,8 +3,9 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use forebay_core::buf::{Queue, Slice};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
@@ -68,12 +69,29 @@ fn send_up_to<const N: usize>(socket: BorrowedFd<'_>, slices: &[Slice]) -> io::R
 /// # Errors
 /// `WouldBlock` where none waits; `NotConnected` once the listener was shut down; else what befell this one client.
 pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(TcpStream, SocketAddr)> {
+    let (socket, remote) = accept_any(listener)?;
+    let remote = remote.as_socket().ok_or(ErrorKind::ConnectionAborted)?;
+    Ok((socket.into(), remote))
+}
+
+/// The next worker that has dialled, if one waits; the rest as with [`accept`].
+pub(crate) fn accept_worker(entrance: BorrowedFd<'_>) -> io::Result<UnixStream> {
+    let (socket, _) = accept_any(entrance)?;
+    enlarge(&socket);
+    Ok(socket.into())
+}
+
+/// Asks for larger buffers on a connection to a worker. Best effort: the defaults work, only slower.
+pub(crate) fn enlarge(socket: &impl AsFd) {
+    let socket = SockRef::from(socket);
+    let _ = socket.set_send_buffer_size(UPSTREAM_BUFFER);
+    let _ = socket.set_recv_buffer_size(UPSTREAM_BUFFER);
+}
+
+fn accept_any(listener: BorrowedFd<'_>) -> io::Result<(Socket, SockAddr)> {
     loop {
         match SockRef::from(&listener).accept() {
-            Ok((socket, remote)) => {
-                let remote = remote.as_socket().ok_or(ErrorKind::ConnectionAborted)?;
-                return Ok((socket.into(), remote));
-            }
+            Ok(accepted) => return Ok(accepted),
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
             // EINVAL: it no longer listens.
             Err(e) if e.kind() == ErrorKind::InvalidInput => {
@@ -91,9 +109,7 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(TcpStream, SocketA
 pub(crate) fn connect(endpoint: &Endpoint) -> io::Result<UnixStream> {
     let address = SockAddr::unix(endpoint.path())?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
-    // Best effort: the defaults work, only slower.
-    let _ = socket.set_send_buffer_size(UPSTREAM_BUFFER);
-    let _ = socket.set_recv_buffer_size(UPSTREAM_BUFFER);
+    enlarge(&socket);
     loop {
         match socket.connect(&address) {
             Ok(()) => return Ok(socket.into()),
@@ -120,6 +136,24 @@ pub(crate) fn is_quiet(socket: BorrowedFd<'_>) -> bool {
 pub(crate) fn abort(socket: BorrowedFd<'_>) {
     // It fails where the connection is broken already.
     let _ = SockRef::from(&socket).shutdown(Shutdown::Both);
+}
+
+/// Breaks both directions and tells a peer over TCP by a RST, now.
+///
+/// A socket of TCP is disconnected for that, as connecting to no address does (connect(2)): `SO_LINGER` alone would act
+/// when the descriptor is closed, which operations in flight hold open, and shutting down to end them would first send
+/// the very FIN that a client takes for the end.
+pub(crate) fn reset(socket: BorrowedFd<'_>) {
+    // SAFETY: a `sockaddr` is integers: all zeroes is one, of the family `AF_UNSPEC`.
+    let nowhere: libc::sockaddr = unsafe { std::mem::zeroed() };
+    let bytes = size_of_val(&nowhere) as libc::socklen_t;
+    // SAFETY: the descriptor is open, the address is valid for reading as many bytes as are told.
+    let result = unsafe { libc::connect(socket.as_raw_fd(), &raw const nowhere, bytes) };
+    if result != 0 {
+        // Local sockets, other systems: better to end late with a RST, if with one at all, than not to end.
+        let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+        abort(socket);
+    }
 }
 
 /// Ends the sending direction.
