@@ -44,7 +44,8 @@ class Exchange {
     /** end() by the long way: it runs; it has run, and what waits is all there is. */
     this.inEnd = false;
     this.ending = false;
-    /** The request's body has ended, and nobody has asked for it yet. */
+    /** There is no body; its end is held back until somebody reads. */
+    this.isBodiless = false;
     this.eofPending = false;
     this.isRaw = false;
     this.settled = false;

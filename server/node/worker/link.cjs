@@ -155,7 +155,7 @@ class Link {
     const ends = (head.flags & FLAG.END) !== 0;
     // With END the body ends with the bytes in this frame, if there are any.
     exchange.remoteDone = ends && bodyBytes === 0;
-    exchange.eofPending = exchange.remoteDone;
+    exchange.isBodiless = exchange.remoteDone;
     exchange.owed = bodyBytes;
     exchange.bytesIn = bodyBytes;
     this.streams[slot] = exchange;

@@ -86,7 +86,6 @@ function upgrade(exchange) {
   const event = req.method === 'CONNECT' ? 'connect' : 'upgrade';
   req.upgrade = true;
   req.complete = true;
-  exchange.eofPending = false;
   req.push(null);
   exchange.isRaw = true;
   exchange.raw = new Raw(exchange);
