@@ -156,8 +156,7 @@ class Link {
     // With END the body ends with the bytes in this frame, if there are any.
     exchange.remoteDone = ends && bodyBytes === 0;
     exchange.isBodiless = exchange.remoteDone;
-    exchange.owed = bodyBytes;
-    exchange.bytesIn = bodyBytes;
+    exchange.creditIn -= bodyBytes;
     this.streams[slot] = exchange;
     this.open++;
     if (this.isEnding) {
@@ -174,9 +173,8 @@ class Link {
     const exchange = this.find(id);
     if (exchange === undefined || exchange.remoteDone) throw new ProtocolError('bad_stream');
     if (begins > 0) {
-      exchange.owed += begins;
-      exchange.bytesIn += begins;
-      if (exchange.owed > this.windowOwn) throw new ProtocolError('credit_exceeded');
+      exchange.creditIn -= begins;
+      if (exchange.creditIn < 0) throw new ProtocolError('credit_exceeded');
     }
     this.jobs.push(JOB.DATA, exchange, chunk);
     if (ends) this.end(id, []);
