@@ -6,7 +6,7 @@
 //!
 //! What it deliberately does not do: open, read, write or time anything (that is `forebay-transports`), or know
 //! about configuration files, processes and logs (that is the server).
-#![cfg_attr(not(any(test, feature = "testing")), no_std)]
+#![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
 
@@ -17,7 +17,5 @@ pub mod http1;
 pub mod id;
 pub mod limits;
 pub mod pipe;
-#[cfg(feature = "testing")]
-pub mod testing;
 pub mod time;
 pub mod worker;

@@ -10,9 +10,6 @@ use tempfile::TempDir;
 /// The name messages use for the file.
 const NAME: &str = "forebay.toml";
 
-/// The one problem that may have no line: the file shortens `backoff_max` below a `backoff_min` that nobody wrote.
-const WITHOUT_A_LINE: &str = "workers.backoff_min";
-
 thread_local! {
     static FOLDER: RefCell<Option<TempDir>> = const { RefCell::new(None) };
 }
@@ -47,6 +44,7 @@ fn resolve(folder: &Path) -> Result<FrontConfig, ConfigErrors> {
     resolve_front(&FrontSources {
         listen: vec!["127.0.0.1:3000-3001".to_owned()],
         to: "{port}.sock".to_owned(),
+        pipe: None,
         no_forwarded: false,
         common,
     })
@@ -62,7 +60,7 @@ fn check_problems(errors: &ConfigErrors, data: &[u8]) {
                 assert_eq!(path, Path::new(NAME));
                 assert!((1..=lines).contains(line), "{problem}");
             }
-            Origin::Default => assert!(concerns_the_whole_file(problem) || problem.key == WITHOUT_A_LINE, "{problem}"),
+            Origin::Default => assert!(concerns_the_whole_file(problem), "{problem}"),
             Origin::Environment(_) | Origin::Flag(_) => panic!("{problem}"),
         }
         assert!(problem.to_string().starts_with("error: "));

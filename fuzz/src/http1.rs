@@ -139,6 +139,7 @@ pub fn response_head(data: &[u8]) {
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     forwarded: Vec<u8>,
+    trailer: Vec<u8>,
     data_bytes: u64,
     consumed: usize,
     error: Option<Reject>,
@@ -146,7 +147,8 @@ struct Outcome {
 }
 
 fn run(mut decoder: BodyDecoder, input: &[u8], piece: usize) -> Outcome {
-    let mut outcome = Outcome { forwarded: Vec::new(), data_bytes: 0, consumed: 0, error: None, done: false };
+    let mut outcome =
+        Outcome { forwarded: Vec::new(), trailer: Vec::new(), data_bytes: 0, consumed: 0, error: None, done: false };
     let mut end = 0;
     while outcome.consumed < input.len() && !decoder.is_done() {
         let at = outcome.consumed;
@@ -157,7 +159,9 @@ fn run(mut decoder: BodyDecoder, input: &[u8], piece: usize) -> Outcome {
             Ok(run) => {
                 assert!(run.consumed > 0 && run.consumed <= end - at && run.forward.end <= run.consumed);
                 assert_eq!(run.done, decoder.is_done());
+                assert!(run.trailer.end <= run.consumed);
                 outcome.forwarded.extend_from_slice(&input[at..][run.forward]);
+                outcome.trailer.extend_from_slice(&input[at..][run.trailer]);
                 outcome.data_bytes += run.data_bytes;
                 outcome.consumed += run.consumed;
             }
@@ -190,8 +194,28 @@ pub fn chunked(data: &[u8]) {
     assert_eq!((verbatim.consumed, verbatim.error, verbatim.done), (plain.consumed, plain.error, plain.done));
     assert_eq!(plain.data_bytes, plain.forwarded.len() as u64);
     assert_eq!(plain.data_bytes, verbatim.data_bytes);
+    assert!(verbatim.trailer.is_empty());
     if verbatim.done {
         assert_eq!(strict::chunked(&verbatim.forwarded), Ok((plain.forwarded, verbatim.forwarded.len())));
+        check_trailers(&plain.trailer, &verbatim.forwarded);
+    }
+}
+
+/// The fields that were told apart are those behind the last chunk, and can be written anew.
+fn check_trailers(lines: &[u8], body: &[u8]) {
+    let before = body.strip_suffix(b"\r\n").and_then(|it| it.strip_suffix(lines)?.strip_suffix(b"\r\n"));
+    let last_chunk = before.and_then(|it| it.rsplit(|byte| *byte == b'\n').next()).expect("there is a last chunk");
+    assert!(!last_chunk.is_empty() && last_chunk.iter().all(|byte| *byte == b'0'));
+    let mut trailers = Trailers::default();
+    lines.chunks(3).for_each(|piece| trailers.take(piece).expect("the decoder has the same bound"));
+    let mut head = b"GET / HTTP/1.1\r\n".to_vec();
+    for (name, value) in trailers.iter() {
+        head.extend([name, b": ", value, b"\r\n"].concat());
+    }
+    head.extend(b"\r\n");
+    match strict::head(&head) {
+        Ok(message) => assert_eq!(message.fields.len(), lines.iter().filter(|byte| **byte == b'\n').count()),
+        Err(what) => panic!("not canonical: {what} in {}", head.escape_ascii()),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod http1;
 pub mod input;
 pub mod lifecycle;
+pub mod model;
 pub mod pipe;
 pub mod strict;
 

@@ -1,11 +1,11 @@
 //! The pipe protocol: any split of the input gives the same, what is decoded can be written again, two ends agree.
 
+use crate::model::World;
 use crate::strict;
 use forebay_core::http1::{HeadScanner, RequestFacts, RequestHead, ResponseHead, judge_request};
-use forebay_core::pipe::model::World;
 use forebay_core::pipe::{
     Client, DATA_BYTES_LIMIT_DEFAULT, Decoder, End, Error, Event, HeadEncoder, Input, Opening, Reply, Role,
-    WINDOW_BYTES_MIN, encode_trailers,
+    WINDOW_BYTES_MIN, encode_trailers, put_hello, put_welcome,
 };
 
 /// The greetings, from the test vectors.
@@ -123,10 +123,20 @@ impl Outcome {
                 check_trailers(end);
                 heads.end(*stream, end.stop, fields, again).expect("was a frame");
             }
+            Event::Hello(hello) => {
+                self.others.push(format!("{event:?}"));
+                let mut bytes = Vec::new();
+                put_hello(hello, &mut bytes).expect("no bound");
+                assert_eq!(only(Role::Worker, &bytes, |event| *event == Event::Hello(*hello)), Some(true));
+            }
+            Event::Welcome(welcome) => {
+                self.others.push(format!("{event:?}"));
+                let mut bytes = Vec::new();
+                put_welcome(welcome, &mut bytes).expect("no bound");
+                assert_eq!(only(Role::Front, &bytes, |event| *event == Event::Welcome(*welcome)), Some(true));
+            }
             // These have no choice in their bytes: what can be read of them is compared, not written again.
-            Event::Hello(_)
-            | Event::Welcome(_)
-            | Event::Ping(_)
+            Event::Ping(_)
             | Event::Pong(_)
             | Event::Stats(_)
             | Event::Drain
@@ -138,6 +148,14 @@ impl Outcome {
             | Event::Raw(_) => self.others.push(format!("{event:?}")),
         }
     }
+}
+
+/// Looks at the one event of a connection's first bytes.
+fn only<T>(from: Role, mut bytes: &[u8], look: impl FnOnce(&Event<'_, &[u8]>) -> T) -> Option<T> {
+    let mut decoder = Decoder::new(from, DATA_BYTES_LIMIT_DEFAULT);
+    let seen = decoder.next(&mut bytes).expect("was just written").map(|event| look(&event));
+    assert!(bytes.is_empty() && decoder.is_between_frames());
+    seen
 }
 
 fn facts(request: &[u8]) -> RequestFacts {

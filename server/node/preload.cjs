@@ -17,6 +17,7 @@
 'use strict';
 
 const endpoint = process.env.FOREBAY_ENDPOINT;
+const pipe = process.env.FOREBAY_PIPE;
 if (endpoint && require('worker_threads').isMainThread && !require('cluster').isWorker) {
   const inherit = process.env.FOREBAY_INHERIT === '1';
   // Between Forebay and the application may be a launcher (npm, next start): then the variables have to live until the
@@ -29,6 +30,7 @@ if (endpoint && require('worker_threads').isMainThread && !require('cluster').is
 function forget() {
   delete process.env.FOREBAY_ENDPOINT;
   delete process.env.FOREBAY_INHERIT;
+  delete process.env.FOREBAY_PIPE;
   const options = process.env.NODE_OPTIONS;
   if (options === undefined) return;
   for (const own of ownOptions()) {
@@ -115,7 +117,37 @@ function takeOver(endpoint, inherit) {
     };
     server.once('close', release);
     server.once(errorMonitor, release);
-    return afterStale(server, () => listen.call(server, ...moved(request, endpoint)));
+    return afterStale(server, () => (pipe ? listenBeside(server, request) : listen.call(server, ...moved(request, endpoint))));
+  }
+
+  /**
+   * Listens for HTTP, and lets the front feed the server through frames. The endpoint gets its name once that is ready
+   * (or has failed): whoever sees it may use both. The application notices no difference, its server listens at once.
+   */
+  function listenBeside(server, request) {
+    const about = { pipe, endpoint, worker: numberOf('FOREBAY_WORKER', 0xffff), generation: numberOf('FOREBAY_GENERATION', 0) };
+    const fed = (isFed, reason) => {
+      if (!isFed) say(`served over HTTP: ${reason || 'the pipe does not answer'}`);
+    };
+    const { feed } = require('./worker/links.cjs');
+    const hidden = `${endpoint}~`;
+    if (process.platform === 'win32' || exists(endpoint) || Buffer.byteLength(hidden) > 103) {
+      listen.call(server, ...moved(request, endpoint));
+      if (server._handle) feed(server, about, fed);
+      return server;
+    }
+    remove(hidden);
+    listen.call(server, ...moved(request, hidden));
+    const handle = server._handle;
+    if (!handle) return server;
+    server._pipeName = endpoint;
+    server.once('close', () => remove(endpoint));
+    feed(server, about, (isFed, reason) => {
+      if (server._handle !== handle) return;
+      require('fs').renameSync(hidden, endpoint);
+      fed(isFed, reason);
+    });
+    return server;
   }
 
   /** A later server wants the endpoint by name: the one that was there first goes to the port it had asked for. */
@@ -284,6 +316,19 @@ function pretend(server, request) {
     configurable: true,
     enumerable: false,
   });
+}
+
+function numberOf(name, otherwise) {
+  const number = Number(process.env[name]);
+  return process.env[name] && Number.isInteger(number) ? number : otherwise;
+}
+
+function remove(path) {
+  try {
+    require('fs').unlinkSync(path);
+  } catch {
+    // Nothing there.
+  }
 }
 
 function exists(path) {

@@ -16,6 +16,7 @@ use crossbeam::queue::ArrayQueue;
 use crossbeam::utils::CachePadded;
 use forebay_core::drain::Left;
 use forebay_core::id::{Generation, WorkerId};
+use forebay_core::pipe::Stats;
 use forebay_transports::Endpoint;
 
 /// Whether a slot's process may be given requests.
@@ -67,6 +68,54 @@ struct Slot {
     requests: AtomicU64,
     restarts: AtomicU64,
     failures: AtomicU64,
+    vitals: Vitals,
+}
+
+/// How a worker fares, as it last said; units as in [`Stats`]. Sums are over the process's life.
+#[derive(Debug, Default)]
+pub struct Vitals {
+    /// How many reports have come.
+    pub reports: AtomicU64,
+    /// Event-loop utilisation in 1/10000.
+    pub utilisation: AtomicU64,
+    /// The longest delay of the event loop in the last report's second, in microseconds.
+    pub delay_max_us: AtomicU64,
+    /// Bytes of the V8 heap in use.
+    pub heap_used: AtomicU64,
+    /// Bytes of the V8 heap.
+    pub heap_total: AtomicU64,
+    /// Bytes V8's objects hold outside of the heap.
+    pub external: AtomicU64,
+    /// Bytes in array buffers.
+    pub array_buffers: AtomicU64,
+    /// Resident set, bytes.
+    pub rss: AtomicU64,
+    /// Sum of the garbage collector's pauses, in microseconds.
+    pub gc_pause_us: AtomicU64,
+    /// Number of the garbage collector's pauses.
+    pub gc_count: AtomicU64,
+    /// Active handles.
+    pub handles: AtomicU64,
+    /// Open sockets to elsewhere.
+    pub outbound: AtomicU64,
+}
+
+impl Vitals {
+    /// Takes a report. Torn reads between fields do no harm: each is a gauge or a sum of its own.
+    fn store(&self, stats: &Stats) {
+        self.utilisation.store(stats.utilisation.into(), Relaxed);
+        self.delay_max_us.store(stats.delay_max_us.into(), Relaxed);
+        self.heap_used.store(stats.heap_used, Relaxed);
+        self.heap_total.store(stats.heap_total, Relaxed);
+        self.external.store(stats.external, Relaxed);
+        self.array_buffers.store(stats.array_buffers, Relaxed);
+        self.rss.store(stats.rss, Relaxed);
+        self.gc_pause_us.fetch_add(stats.gc_pause_us.into(), Relaxed);
+        self.gc_count.fetch_add(stats.gc_count.into(), Relaxed);
+        self.handles.store(stats.handles.into(), Relaxed);
+        self.outbound.store(stats.outbound.into(), Relaxed);
+        self.reports.fetch_add(1, Relaxed);
+    }
 }
 
 /// What the server as a whole is doing.
@@ -88,6 +137,10 @@ pub enum Event {
     Refused(WorkerId, Generation),
     /// It sent something that is not a response.
     Garbled(WorkerId, Generation, &'static str),
+    /// It broke the pipe protocol; the name of the fault.
+    Malformed(WorkerId, Generation, &'static str),
+    /// Its event loop has not turned for so long.
+    Stuck(WorkerId, Generation, Duration),
     /// It did not begin to answer within `response_start_timeout`.
     Silent(WorkerId, Generation),
 }
@@ -234,6 +287,16 @@ impl Bulletin {
         (self.endpoints)(worker, generation)
     }
 
+    /// The slot, and the process in it, that listens at `path`; `generation` is what that process was told it is, 0 if
+    /// nothing.
+    #[must_use]
+    pub fn whose(&self, path: &str, generation: Generation) -> Option<(WorkerId, Generation)> {
+        (0..self.slots()).map(WorkerId).find_map(|worker| {
+            let generation = if generation.0 == 0 { self.notice(worker).generation } else { generation };
+            (self.endpoint(worker, generation).path() == std::path::Path::new(path)).then_some((worker, generation))
+        })
+    }
+
     /// Publishes what is in a slot. Supervisor only.
     pub fn publish(&self, worker: WorkerId, notice: Notice) {
         self.slot(worker).notice.store(notice.pack(), SeqCst);
@@ -283,6 +346,17 @@ impl Bulletin {
     #[must_use]
     pub fn failures(&self, worker: WorkerId) -> u64 {
         self.slot(worker).failures.load(Relaxed)
+    }
+
+    /// Publishes what a slot's process said of itself.
+    pub fn set_vitals(&self, worker: WorkerId, stats: &Stats) {
+        self.slot(worker).vitals.store(stats);
+    }
+
+    /// What a slot's process last said of itself; none if it never did.
+    #[must_use]
+    pub fn vitals(&self, worker: WorkerId) -> &Vitals {
+        &self.slot(worker).vitals
     }
 
     /// Counts one request into an open slot with fewer than `in_flight_max` in flight; none if it is not open or full.

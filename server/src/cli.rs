@@ -68,6 +68,12 @@ struct FrontArgs {
     /// Add no header about the client: neither X-Forwarded-*, nor Forwarded, nor X-Request-Id.
     #[arg(long)]
     no_forwarded: bool,
+    /// How workers are fed: auto, http or pipe.
+    #[arg(long, value_name = "WAY")]
+    transport: Option<String>,
+    /// Where workers dial in to be fed frames; `forebay.pipe` in the folder of their sockets unless given.
+    #[arg(long, value_name = "PATH")]
+    pipe: Option<PathBuf>,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -146,8 +152,9 @@ impl RunArgs {
 
 impl FrontArgs {
     fn sources(self) -> Result<FrontSources, ConfigErrors> {
-        let common = self.common.sources(Vec::new())?;
-        Ok(FrontSources { listen: self.listen, to: self.to, no_forwarded: self.no_forwarded, common })
+        let common = self.common.sources(vec![("--transport", self.transport.into_iter().collect())])?;
+        let Self { listen, to, pipe, no_forwarded, .. } = self;
+        Ok(FrontSources { listen, to, pipe, no_forwarded, common })
     }
 }
 

@@ -141,6 +141,16 @@ fn values_that_do_not_go_together() {
 }
 
 #[test]
+fn of_two_values_that_do_not_go_together_the_one_that_was_written_is_named() {
+    let told = |lines: &str| place(format!("[workers]\n{lines}")).errors();
+    let below_the_default = told("backoff_max = \"10ms\"\n");
+    let above_the_default = told("backoff_min = \"1h\"\n");
+    let max_came_later = told("backoff_min = \"1h\"\nbackoff_max = \"1m\"\n");
+    let min_came_later = told("backoff_max = \"1m\"\nbackoff_min = \"1h\"\n");
+    insta::assert_snapshot!([below_the_default, above_the_default, max_came_later, min_came_later].join("\n---\n"));
+}
+
+#[test]
 fn the_stronger_source_wins_and_is_named() {
     fn env(name: &str) -> Option<OsString> {
         match name {
@@ -202,7 +212,7 @@ fn a_front_has_a_socket_for_each_port() {
     let front = |listen: &[&str], to: &str| {
         let listen = listen.iter().map(|&text| text.to_owned()).collect();
         let common = Sources { cwd: PathBuf::from("/run"), ..here.sources() };
-        resolve_front(&FrontSources { listen, to: to.to_owned(), no_forwarded: true, common })
+        resolve_front(&FrontSources { listen, to: to.to_owned(), pipe: None, no_forwarded: true, common })
     };
     let routes = front(&["127.0.0.1:3000-3001", "[::1]:3000"], "s/{port}.sock").unwrap().routes;
     let shown: Vec<_> = routes.iter().map(|route| format!("{:?} {}", route.listen, route.endpoint.display())).collect();

@@ -149,6 +149,15 @@ fn packages_depend_downwards() {
     }
 }
 
+/// A build at the root unites the features that any package asks for: what is for tests alone would be in the server.
+#[test]
+fn what_ships_has_no_features_of_its_own() {
+    for package in ["core", "transports", "server"] {
+        let manifest = read(&format!("{package}/Cargo.toml"));
+        assert!(!manifest.contains("[features]") && !manifest.contains("optional = true"), "{package}");
+    }
+}
+
 #[test]
 fn sources_name_only_what_is_below_them() {
     let sources = sources();

@@ -1,4 +1,4 @@
-//! Where a worker listens.
+//! Where a worker listens, or dials.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

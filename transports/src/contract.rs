@@ -85,6 +85,25 @@ pub trait Listener: 'static {
     fn close(&self);
 }
 
+/// Where workers dial in: an [`Endpoint`] that one shard listens at.
+///
+/// Dropping it closes it and removes the endpoint: dialling no longer finds it.
+pub trait Entrance: 'static {
+    /// What it accepts.
+    type Conn: Conn;
+
+    /// The next connection of a worker, as good as one that was dialled: order is kept, and a worker may have written
+    /// before it was accepted.
+    ///
+    /// It may be gone already. Errors are as a listener's: they concern one attempt. After [`close`](Entrance::close) it completes with
+    /// `NotConnected`.
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Conn>>;
+
+    /// Stops accepting: an `accept` in flight completes promptly, and dialling is refused from now on. Connections
+    /// that were accepted go on.
+    fn close(&self);
+}
+
 /// How an engine runs a shard.
 #[derive(Clone, Debug, Default)]
 pub struct EngineOptions {
@@ -130,8 +149,10 @@ pub trait Engine: Sized + 'static {
     type Listener: Listener<Conn = Self::Downstream>;
     /// A client's connection.
     type Downstream: Conn;
-    /// A connection to a worker.
+    /// A connection to a worker, whoever dialled.
     type Upstream: Conn;
+    /// Accepts workers.
+    type Entrance: Entrance<Conn = Self::Upstream>;
 
     /// Binds `address` for `shards` threads that share its clients, one element each. Port 0 takes a free port, the
     /// same for all; [`local_addr`](Engine::local_addr) tells which.
@@ -169,6 +190,13 @@ pub trait Engine: Sized + 'static {
     /// # Errors
     /// `NotFound` or `ConnectionRefused` at once where nobody listens; `TimedOut` at `deadline`.
     fn dial(endpoint: &Endpoint, deadline: Timestamp) -> impl Future<Output = io::Result<Self::Upstream>>;
+
+    /// Listens at `endpoint` for workers that dial in. What a process that died left there is replaced. Who may dial
+    /// is up to the folder that the endpoint is in.
+    ///
+    /// # Errors
+    /// `AddrInUse` where somebody listens, or where there is something that is no endpoint; it is left alone.
+    fn open(endpoint: &Endpoint) -> io::Result<Self::Entrance>;
 
     /// Completes at `deadline` or shortly after, never before; [`Timestamp::NEVER`] never completes. Unlike IO it may
     /// be dropped at any time.

@@ -21,6 +21,6 @@ pub mod compio;
 pub mod sim;
 
 pub use addr::Endpoint;
-pub use contract::{BindError, Completion, Conn, Engine, EngineOptions, Listener, Peer, Written};
+pub use contract::{BindError, Completion, Conn, Engine, EngineOptions, Entrance, Listener, Peer, Written};
 #[cfg(target_os = "linux")]
 pub use unix::allow_huge_pages;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use forebay_core::buf::{ChunkSize, Pool};
 use forebay_transports::compio::Compio;
 use forebay_transports::monoio::{Monoio, Stream};
-use forebay_transports::{Conn, Engine, EngineOptions};
+use forebay_transports::{Conn, Endpoint, Engine, EngineOptions, Entrance};
 use tracing::field::{Field, Visit};
 use tracing::span;
 
@@ -187,4 +187,38 @@ fn more_completions_than_the_ring_holds_are_not_lost() {
         })
         .unwrap();
     });
+}
+
+fn entrances_are_files<E: Engine<Upstream: std::os::fd::AsFd>>() {
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = Endpoint::new(folder.path().join("entrance"));
+    // What is no socket is somebody's: it is not replaced.
+    std::fs::write(endpoint.path(), "a file").unwrap();
+    on_a_thread(move || {
+        E::run(&EngineOptions::default(), || async move {
+            assert_eq!(E::open(&endpoint).err().unwrap().kind(), io::ErrorKind::AddrInUse);
+            assert_eq!(std::fs::read(endpoint.path()).unwrap(), b"a file");
+            std::fs::remove_file(endpoint.path()).unwrap();
+
+            let entrance = E::open(&endpoint).unwrap();
+            let plain = UnixStream::connect(endpoint.path()).unwrap();
+            let ours = entrance.accept().await.unwrap();
+            let buffer = |socket: socket2::SockRef<'_>| socket.send_buffer_size().unwrap();
+            let (ours, plain) = (socket2::SockRef::from(&ours), socket2::SockRef::from(&plain));
+            assert!(buffer(ours) > buffer(plain), "larger buffers were asked for");
+
+            // What took the file's place is not removed with the entrance.
+            std::fs::remove_file(endpoint.path()).unwrap();
+            std::fs::write(endpoint.path(), "another").unwrap();
+            drop(entrance);
+            assert_eq!(std::fs::read(endpoint.path()).unwrap(), b"another");
+        })
+        .unwrap();
+    });
+}
+
+#[test]
+fn an_entrance_replaces_and_removes_only_what_is_its_own() {
+    entrances_are_files::<Monoio>();
+    entrances_are_files::<Compio>();
 }

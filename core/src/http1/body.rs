@@ -19,7 +19,8 @@ pub enum Side {
 pub enum Flavour {
     /// Data with its chunk framing and trailer section, extensions removed: again a chunked body.
     Verbatim,
-    /// The data alone: for an HTTP/1.0 client, or where another framing is put around it.
+    /// The data alone: for an HTTP/1.0 client, or where another framing is put around it. Trailer fields are told apart;
+    /// see [`Run::trailer`].
     DataOnly,
 }
 
@@ -28,12 +29,22 @@ pub enum Flavour {
 pub struct Run {
     /// The part of the input to pass on, possibly empty. Never reaches beyond `consumed`.
     pub forward: Range<usize>,
+    /// With [`Flavour::DataOnly`], the part of the input that belongs to the lines of trailer fields, possibly empty;
+    /// [`Trailers`](super::Trailers) collects it. They are good once the body is done.
+    pub trailer: Range<usize>,
     /// Bytes of the input that are dealt with.
     pub consumed: usize,
     /// Bytes of body data among them: without framing, extensions and trailers.
     pub data_bytes: u64,
     /// Whether the body ended. Input beyond `consumed` belongs to the next message.
     pub done: bool,
+}
+
+impl Run {
+    /// The first `len` bytes are data.
+    const fn data(len: usize, done: bool) -> Self {
+        Self { forward: 0..len, trailer: 0..0, consumed: len, data_bytes: len as u64, done }
+    }
 }
 
 /// Follows a body of any framing.
@@ -114,13 +125,10 @@ impl BodyDecoder {
             State::Length(left) => {
                 let len = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
                 *left -= len as u64;
-                Ok(Run { forward: 0..len, consumed: len, data_bytes: len as u64, done: *left == 0 })
+                Ok(Run::data(len, *left == 0))
             }
             State::Chunked(decoder) => decoder.decode(input, self.flavour),
-            State::Open => {
-                let len = input.len();
-                Ok(Run { forward: 0..len, consumed: len, data_bytes: len as u64, done: false })
-            }
+            State::Open => Ok(Run::data(input.len(), false)),
         }
     }
 

@@ -106,6 +106,8 @@ impl ChunkedDecoder {
         while run.consumed < input.len() && !self.is_done() {
             let at = run.consumed;
             let forwards = self.forwards(input[at], flavour);
+            let is_trailer = flavour == Flavour::DataOnly && self.state == State::Trailer;
+            let is_trailer = is_trailer && self.trailer.is_of_field(input[at]);
             if forwards && !run.forward.is_empty() && run.forward.end != at {
                 break;
             }
@@ -127,6 +129,10 @@ impl ChunkedDecoder {
             if forwards {
                 let start = if run.forward.is_empty() { at } else { run.forward.start };
                 run.forward = start..at + len;
+            }
+            if is_trailer {
+                let start = if run.trailer.is_empty() { at } else { run.trailer.start };
+                run.trailer = start..at + len;
             }
             run.consumed += len;
         }

@@ -71,4 +71,4 @@ pub use scan::{HeadScanner, LEADING_LINES_MAX, Scan};
 pub use sink::{Full, Sink};
 pub use target::Target;
 pub(crate) use token::{is_token, is_value_byte, trim, write_decimal};
-pub use trailer::{TRAILER_BYTES_MAX, TRAILER_FIELDS_MAX};
+pub use trailer::{TRAILER_BYTES_MAX, TRAILER_FIELDS_MAX, Trailers};

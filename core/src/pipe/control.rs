@@ -5,7 +5,7 @@
 
 use super::credit::is_window;
 use super::error::Error;
-use super::{DATA_BYTES_LIMIT_MAX, DATA_BYTES_LIMIT_MIN, NODE_VERSION_BYTES_MAX};
+use super::{DATA_BYTES_LIMIT_MAX, DATA_BYTES_LIMIT_MIN, ENDPOINT_BYTES_MAX, NODE_VERSION_BYTES_MAX};
 use crate::id::{Generation, WorkerId};
 
 /// The version this code speaks.
@@ -32,6 +32,9 @@ pub struct Hello<'a> {
     pub data_bytes_max: u32,
     /// `process.version` or its like: at most 64 visible ASCII characters.
     pub node_version: &'a [u8],
+    /// Path of the server that this connection serves, in a worker that somebody else has started: at most 256 bytes
+    /// without control characters. Empty in our own, whose endpoint we chose.
+    pub endpoint: &'a str,
 }
 
 /// The front's answer to a [`Hello`].
@@ -47,6 +50,8 @@ pub struct Welcome {
     pub window: u32,
     /// Body bytes the front accepts in one frame: 4 KiB to 1 MiB.
     pub data_bytes_max: u32,
+    /// Connections that the worker is to make, this one among them: one for each shard, from 1.
+    pub shards: u16,
 }
 
 /// The answer to a PING.
@@ -120,6 +125,22 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl<'a> Reader<'a> {
+    /// The endpoint behind HELLO's version; empty where the frame ends before it.
+    fn endpoint(&mut self) -> Result<&'a str, Error> {
+        if self.0.is_empty() {
+            return Ok("");
+        }
+        let len = usize::from(Reader(self.bytes(2)?).u16());
+        let text = self.bytes(len)?;
+        if len > ENDPOINT_BYTES_MAX {
+            return Err(Error::BadLength);
+        }
+        let text = core::str::from_utf8(text).map_err(|_| Error::BadValue)?;
+        if text.chars().any(char::is_control) { Err(Error::BadValue) } else { Ok(text) }
+    }
+}
+
 fn check_limits(window: u32, data_bytes_max: u32) -> Result<(), Error> {
     let is_limit = (DATA_BYTES_LIMIT_MIN..=DATA_BYTES_LIMIT_MAX).contains(&data_bytes_max);
     if is_window(window) && is_limit { Ok(()) } else { Err(Error::BadCredit) }
@@ -145,7 +166,8 @@ impl<'a> Hello<'a> {
         if !node_version.iter().all(u8::is_ascii_graphic) {
             return Err(Error::BadValue);
         }
-        Ok(Self { version, worker, features, generation, pid, window, data_bytes_max, node_version })
+        let endpoint = it.endpoint()?;
+        Ok(Self { version, worker, features, generation, pid, window, data_bytes_max, node_version, endpoint })
     }
 
     /// The answer: the lower version, the features of both, and the front's own limits out of `ours`.
@@ -170,7 +192,9 @@ impl Welcome {
             return Err(Error::BadStream);
         }
         check_limits(window, data_bytes_max)?;
-        Ok(Self { version, streams_max, features, window, data_bytes_max })
+        // Fronts that know one shard only end before it.
+        let shards = if it.0.is_empty() { 1 } else { Reader(it.bytes(2)?).u16().max(1) };
+        Ok(Self { version, streams_max, features, window, data_bytes_max, shards })
     }
 }
 

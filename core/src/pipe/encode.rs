@@ -3,7 +3,7 @@
 use super::control::{Hello, MAGIC, Pong, Stats, Welcome};
 use super::frame::{HEADER_BYTES, Header, Kind};
 use super::id::{ResetCode, StreamId};
-use super::{DEMOTE_BYTES_MAX, NODE_VERSION_BYTES_MAX, STACK_BYTES_MAX};
+use super::{DEMOTE_BYTES_MAX, ENDPOINT_BYTES_MAX, NODE_VERSION_BYTES_MAX, STACK_BYTES_MAX};
 use crate::http1::{Full, Sink};
 
 /// Writes a frame of the connection.
@@ -14,12 +14,14 @@ fn put_payload(kind: Kind, parts: &[&[u8]], out: &mut impl Sink) -> Result<(), F
     out.put_all(parts)
 }
 
-/// Writes HELLO. Of the runtime's version, the first [`NODE_VERSION_BYTES_MAX`] bytes are sent.
+/// Writes HELLO. Of the runtime's version, the first [`NODE_VERSION_BYTES_MAX`] bytes are sent; of an endpoint beyond
+/// [`ENDPOINT_BYTES_MAX`] none, since a part of a path is another path.
 ///
 /// # Errors
 /// `out` is full.
 pub fn put_hello(hello: &Hello<'_>, out: &mut impl Sink) -> Result<(), Full> {
     let text = &hello.node_version[..hello.node_version.len().min(NODE_VERSION_BYTES_MAX)];
+    let endpoint = if hello.endpoint.len() > ENDPOINT_BYTES_MAX { "" } else { hello.endpoint };
     put_payload(
         Kind::Hello,
         &[
@@ -33,6 +35,8 @@ pub fn put_hello(hello: &Hello<'_>, out: &mut impl Sink) -> Result<(), Full> {
             &hello.data_bytes_max.to_le_bytes(),
             &(text.len() as u16).to_le_bytes(),
             text,
+            &(endpoint.len() as u16).to_le_bytes(),
+            endpoint.as_bytes(),
         ],
         out,
     )
@@ -52,6 +56,7 @@ pub fn put_welcome(welcome: &Welcome, out: &mut impl Sink) -> Result<(), Full> {
             &welcome.features.to_le_bytes(),
             &welcome.window.to_le_bytes(),
             &welcome.data_bytes_max.to_le_bytes(),
+            &welcome.shards.to_le_bytes(),
         ],
         out,
     )

@@ -23,8 +23,6 @@ mod frame;
 mod head;
 mod id;
 mod message;
-#[cfg(any(test, feature = "testing"))]
-pub mod model;
 mod names;
 mod reply;
 mod signal;
@@ -69,6 +67,8 @@ pub const DEMOTE_BYTES_MAX: u32 = 1024;
 pub const STACK_BYTES_MAX: u32 = 64 * 1024;
 /// Bytes of the runtime's version in HELLO. 64.
 pub const NODE_VERSION_BYTES_MAX: usize = 64;
+/// Bytes of the endpoint in HELLO. 256: longer than any path of a socket, and than most names of pipes.
+pub const ENDPOINT_BYTES_MAX: usize = 256;
 /// The least and most that may be announced as the bound of body bytes in a frame: 4 KiB and 1 MiB.
 pub const DATA_BYTES_LIMIT_MIN: u32 = 4 * 1024;
 /// See [`DATA_BYTES_LIMIT_MIN`].

@@ -64,6 +64,15 @@ impl Streams {
         Ok(StreamId::new(at + 1, slot.usage))
     }
 
+    /// A stream that was opened will not be used after all: its REQUEST was not sent. No effect on one that is closed.
+    pub fn forget(&mut self, id: StreamId) {
+        if let Some(slot) = self.find(id) {
+            (slot.front, slot.worker) = (Half::Done, Half::Done);
+            slot.usage = (slot.usage + StreamId::USES - 1) % StreamId::USES;
+            self.release(id);
+        }
+    }
+
     fn fresh(&self, usage: u16, ends: bool, upgrade: bool) -> Slot {
         let front = match (ends, upgrade) {
             (true, _) => Half::Done,

@@ -9,7 +9,7 @@
 const { Decoder, Encoder, FLAG } = require('./codec.cjs');
 
 const seconds = Number(process.argv[2] || 2);
-const WELCOME = Buffer.from('14000002000000004642415901000004000000000000040000000100', 'hex');
+const WELCOME = Buffer.from('160000020000000046424159010000040000000000000400000001000100', 'hex');
 
 // What Chrome sends for a page, less what ends at the front; and what curl does.
 const BROWSER = [

@@ -20,7 +20,7 @@ const text =
 /**
  * Decodes what the front sends. The handler's methods:
  *
- * - welcome({ version, streamsMax, features, window, dataBytesMax })
+ * - welcome({ version, streamsMax, features, window, dataBytesMax, shards })
  * - request(id, head, bodyBytes): a RequestHead. With FLAG.END the body ends with the bodyBytes that follow
  * - data(id, chunk, ends, begins): a Buffer of its own; `ends` with the body's last; `begins` is the length of the DATA
  *   frame that begins here, else 0
@@ -209,7 +209,7 @@ class Decoder {
         this.handler.drain();
         break;
       case WELCOME:
-        this._welcome(buffer, at + HEADER_BYTES);
+        this._welcome(buffer, at + HEADER_BYTES, length);
         break;
       default:
         this.skipLeft = length;
@@ -241,7 +241,7 @@ class Decoder {
     return stop;
   }
 
-  _welcome(buffer, at) {
+  _welcome(buffer, at, length) {
     if (text(buffer, at, at + 4) !== 'FBAY') throw new ProtocolError('bad_magic');
     const welcome = {
       version: u16(buffer, at + 4),
@@ -249,12 +249,15 @@ class Decoder {
       features: u32(buffer, at + 8) >>> 0,
       window: u32(buffer, at + 12) >>> 0,
       dataBytesMax: u32(buffer, at + 16) >>> 0,
+      // Fronts that know one shard only end before it.
+      shards: length === 20 ? 1 : Math.max(u16(buffer, at + 20), 1),
     };
     if (welcome.version === 0 || welcome.version > VERSION) throw new ProtocolError('bad_version');
     if (welcome.streamsMax === 0) throw new ProtocolError('bad_stream');
     const { window, dataBytesMax } = welcome;
     const isWindow = window >= WINDOW_BYTES_MIN && window <= WINDOW_BYTES_MAX;
     if (!isWindow || dataBytesMax < 4096 || dataBytesMax > 1 << 20) throw new ProtocolError('bad_credit');
+    if (length === 21) throw new ProtocolError('bad_length');
     this.greeted = true;
     this.handler.welcome(welcome);
   }

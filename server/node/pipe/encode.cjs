@@ -3,7 +3,7 @@
 
 const {
   VERSION, HEADER_BYTES, HEAD_FRAME_BYTES_MAX, FIELDS_MAX, NAME_BYTES_MAX, DEMOTE_BYTES_MAX, STACK_BYTES_MAX,
-  DATA_BYTES_DEFAULT, WINDOW_BYTES_DEFAULT, FLAG, CODES, UnsendableError, TYPE,
+  ENDPOINT_BYTES_MAX, DATA_BYTES_DEFAULT, WINDOW_BYTES_DEFAULT, FLAG, CODES, UnsendableError, TYPE,
 } = require('./wire.cjs');
 
 const { HELLO, PONG, STATS, CLOSING, DEMOTE, STACK, RESPONSE, INFORM, DATA, END, RESET, WINDOW, RAW } = TYPE;
@@ -43,12 +43,18 @@ class Encoder {
     if (this.buffer.length > 1 << 20) this.buffer = Buffer.allocUnsafeSlow(this.initial);
   }
 
-  /** The greeting. `worker` and `generation` are what the environment says. */
+  /**
+   * The greeting. `worker` and `generation` are what the environment says; `endpoint` is the path of the server that the
+   * connection serves, if the front did not choose it.
+   */
   hello(about) {
     const { worker, generation, pid = process.pid, features = 0, nodeVersion = process.version } = about;
-    const { window = WINDOW_BYTES_DEFAULT, dataBytesMax = DATA_BYTES_DEFAULT } = about;
+    const { endpoint = '', window = WINDOW_BYTES_DEFAULT, dataBytesMax = DATA_BYTES_DEFAULT } = about;
     const version = nodeVersion.slice(0, 64);
-    const at = this._begin(HELLO, 0, 30 + version.length);
+    let path = Buffer.from(endpoint);
+    // A part of a path would be another path.
+    if (path.length > ENDPOINT_BYTES_MAX) path = path.subarray(0, 0);
+    const at = this._begin(HELLO, 0, 32 + version.length + path.length);
     putLatin1(this.buffer, 'FBAY', at);
     this._u16(at + 4, VERSION);
     this._u16(at + 6, worker);
@@ -59,6 +65,8 @@ class Encoder {
     this._u32(at + 24, dataBytesMax);
     this._u16(at + 28, version.length);
     putLatin1(this.buffer, version, at + 30);
+    this._u16(at + 30 + version.length, path.length);
+    this.buffer.set(path, at + 32 + version.length);
   }
 
   /** `token` is what ping() brought; the delay is in microseconds. */

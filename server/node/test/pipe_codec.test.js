@@ -39,9 +39,9 @@ function decode(bytes, bare, sizes) {
   const events = [];
   let begun;
   const decoder = new Decoder({
-    welcome({ version, streamsMax, features, window, dataBytesMax }) {
+    welcome({ version, streamsMax, features, window, dataBytesMax, shards }) {
       if (!bare && events.length === 0 && !begun) return void (begun = true);
-      const fields = { version, streams_max: streamsMax, features, window, data_bytes_max: dataBytesMax };
+      const fields = { version, streams_max: streamsMax, features, window, data_bytes_max: dataBytesMax, shards };
       events.push({ type: 'WELCOME', ...fields });
     },
     request(stream, head, body) {
@@ -159,6 +159,17 @@ test('the encoder writes the vectors', () => {
     }
   }
   assert.ok(count > 20, `${count} vectors`);
+});
+
+test('an endpoint is UTF-8, and left out where it is too long', () => {
+  const written = (endpoint) => {
+    const encoder = new Encoder();
+    encoder.hello({ worker: 0, generation: 1, nodeVersion: 'v1', endpoint });
+    return encoder.buffer.toString('hex', 8 + 32, encoder.length);
+  };
+  assert.strictEqual(written('/é'), '03002fc3a9');
+  assert.strictEqual(written('x'.repeat(256)), '0001' + '78'.repeat(256));
+  assert.strictEqual(written('é'.repeat(129)), '0000');
 });
 
 test('the tables are those of the specification', () => {

@@ -10,34 +10,95 @@ pub const PRELOAD_FILE: &str = "preload.cjs";
 /// The demo's file name in the runtime folder.
 pub const DEMO_FILE: &str = "demo.cjs";
 
-const PRELOAD: &str = include_str!("../../node/preload.cjs");
-const DEMO: &str = include_str!("../../node/demo.cjs");
+/// Names files of `server/node` with their texts.
+macro_rules! files {
+    ($($name:literal),* $(,)?) => { &[$(($name, include_str!(concat!("../../node/", $name)))),*] };
+}
 
-/// Writes the preload and the demo (mode 0600) into the runtime folder, which is there and ours. Returns the preload's
-/// path. Again is harmless: files are replaced whole, so that a worker that starts meanwhile reads the old or the new.
+/// Everything that is written, by its path in the runtime folder. The preload comes last: whoever finds it finds what it
+/// requires.
+const FILES: &[(&str, &str)] = files![
+    "demo.cjs",
+    "pipe/decode.cjs",
+    "pipe/encode.cjs",
+    "pipe/head.cjs",
+    "pipe/wire.cjs",
+    "worker/dispatch.cjs",
+    "worker/exchange.cjs",
+    "worker/hidden.cjs",
+    "worker/link.cjs",
+    "worker/links.cjs",
+    "worker/response.cjs",
+    "worker/server.cjs",
+    "worker/settle.cjs",
+    "worker/socket.cjs",
+    "worker/stats.cjs",
+    "preload.cjs",
+];
+
+/// The folders that they are in.
+const FOLDERS: &[&str] = &["pipe", "worker"];
+
+/// Writes the preload, what it requires and the demo (files of mode 0600, folders of 0700) into the runtime folder, which
+/// is there and ours. Returns the preload's path. Again is harmless: files are replaced whole, so that a worker that
+/// starts meanwhile reads the old or the new.
 ///
 /// # Errors
 /// The folder cannot be written to.
 pub fn install(runtime_dir: &Path) -> io::Result<PathBuf> {
-    write(runtime_dir, DEMO_FILE, DEMO)?;
-    write(runtime_dir, PRELOAD_FILE, PRELOAD)
+    for folder in FOLDERS {
+        make(&runtime_dir.join(folder))?;
+    }
+    for (name, text) in FILES {
+        write(&runtime_dir.join(name), text)?;
+    }
+    Ok(runtime_dir.join(PRELOAD_FILE))
 }
 
 /// Removes what [`install`] wrote, so that the folder can go once the endpoints are gone.
 pub fn remove(runtime_dir: &Path) {
-    for name in [PRELOAD_FILE, DEMO_FILE] {
+    for (name, _) in FILES {
         // Nothing depends on it: the folder is private, and temporary.
         let _left = fs::remove_file(runtime_dir.join(name));
     }
+    for folder in FOLDERS {
+        let _left = fs::remove_dir(runtime_dir.join(folder));
+    }
 }
 
-fn write(folder: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
-    let (path, fresh) = (folder.join(name), folder.join(format!("{name}.new")));
+fn make(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    // Recursive: it may be there from another start.
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let fresh = path.with_extension("new");
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(&fresh)?.write_all(text.as_bytes())?;
-    fs::rename(&fresh, &path)?;
-    Ok(path)
+    fs::rename(&fresh, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_there() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("node");
+        let benches = ["pipe/bench.cjs", "pipe/codec.cjs", "worker/bench.cjs"];
+        for folder in FOLDERS {
+            for entry in fs::read_dir(root.join(folder)).unwrap() {
+                let name = format!("{folder}/{}", entry.unwrap().file_name().to_string_lossy());
+                let is_known = FILES.iter().any(|(known, _)| *known == name) || benches.contains(&&*name);
+                assert!(is_known, "{name} is not written into the runtime folder");
+            }
+        }
+    }
 }

@@ -114,6 +114,10 @@ impl Draft {
     }
 
     pub(super) fn set_transport(&mut self, word: &str) {
-        self.transport = if word == "http" { TransportChoice::Http } else { TransportChoice::Auto };
+        self.transport = match word {
+            "http" => TransportChoice::Http,
+            "pipe" => TransportChoice::Pipe,
+            _ => TransportChoice::Auto,
+        };
     }
 }

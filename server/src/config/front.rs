@@ -10,8 +10,11 @@ use forebay_transports::Endpoint;
 use super::error::{ConfigErrors, Origin, Problem};
 use super::resolve::{self, DEFAULT_ENGINE, Layers, Sources};
 use super::units::{parse_address, parse_port};
-use super::{AccessLogConfig, EngineChoice, ForwardingConfig, LogConfig, ShardsConfig};
+use super::{AccessLogConfig, EngineChoice, ForwardingConfig, LogConfig, ShardsConfig, TransportChoice};
 use crate::cpus::vcpus;
+
+/// What the socket is called that workers dial, beside their own.
+pub const PIPE_FILE: &str = "forebay.pipe";
 
 /// What stands for the port in `--to`.
 const PORT_MARK: &str = "{port}";
@@ -26,6 +29,10 @@ pub struct FrontConfig {
     pub routes: Vec<Route>,
     /// The back end of the data plane.
     pub engine: EngineChoice,
+    /// How workers are fed.
+    pub transport: TransportChoice,
+    /// Where workers that speak frames dial in; none where they cannot.
+    pub pipe: Option<PathBuf>,
     /// The data plane's threads.
     pub shards: ShardsConfig,
     /// Bounds of the data plane.
@@ -56,13 +63,15 @@ pub struct FrontSources {
     pub listen: Vec<String>,
     /// `--to`: a path in which `{port}` stands for the port.
     pub to: String,
+    /// `--pipe`: where workers that speak frames dial in.
+    pub pipe: Option<PathBuf>,
     /// `--no-forwarded`: adds no header at all.
     pub no_forwarded: bool,
     /// The rest; `app` is not used.
     pub common: Sources,
 }
 
-/// The configuration that `sources` and their file give. Of the file, `[server] listen` and `transport`, `[app]` and
+/// The configuration that `sources` and their file give. Of the file, `[server] listen`, `[app]` and
 /// `[workers]` are checked and not used.
 ///
 /// # Errors
@@ -84,6 +93,8 @@ pub fn resolve_front(sources: &FrontSources) -> Result<FrontConfig, ConfigErrors
     Ok(FrontConfig {
         routes,
         engine: draft.engine.unwrap_or(DEFAULT_ENGINE),
+        transport: draft.transport,
+        pipe: if draft.transport == TransportChoice::Http { None } else { pipe(sources) },
         shards: ShardsConfig {
             count: resolve::count(draft.shards.count, cpus),
             pin: draft.shards.pin,
@@ -95,6 +106,16 @@ pub fn resolve_front(sources: &FrontSources) -> Result<FrontConfig, ConfigErrors
         access_log: resolve::access_log(draft.access_log_path, draft.access_log_format),
         log: draft.log,
     })
+}
+
+/// Where workers dial in: as told, or `forebay.pipe` in the folder of their sockets.
+fn pipe(sources: &FrontSources) -> Option<PathBuf> {
+    let cwd = &sources.common.cwd;
+    if let Some(path) = &sources.pipe {
+        return Some(cwd.join(path));
+    }
+    let folder = cwd.join(&sources.to).parent()?.to_path_buf();
+    (!folder.to_string_lossy().contains(PORT_MARK)).then(|| folder.join(PIPE_FILE))
 }
 
 fn routes(sources: &FrontSources, problems: &mut Vec<Problem>) -> Vec<Route> {

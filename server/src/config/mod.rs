@@ -25,7 +25,7 @@ use forebay_core::limits::Limits;
 pub use draft::AppSettings;
 pub use error::{ConfigErrors, Origin, Problem};
 pub(crate) use file::plain;
-pub use front::{FrontConfig, FrontSources, Route, resolve_front};
+pub use front::{FrontConfig, FrontSources, PIPE_FILE, Route, resolve_front};
 pub use reference::{check_report, reference_markdown};
 pub use resolve::{Resolved, Row, Sources, resolve};
 
@@ -74,6 +74,8 @@ pub enum TransportChoice {
     Auto,
     /// HTTP/1.1 on the worker's endpoint.
     Http,
+    /// Frames of the pipe protocol, and nothing else.
+    Pipe,
 }
 
 /// Which requests of a client address always go to the same worker.

@@ -265,6 +265,16 @@ fn origin(rows: &[Row], key: &str) -> Origin {
     rows.iter().find(|row| row.key == key).map_or(Origin::Default, |row| row.origin.clone())
 }
 
+/// Puts places in the order in which they are read; in a file, from the top.
+const fn rank(origin: &Origin) -> (u8, usize) {
+    match origin {
+        Origin::Default => (0, 0),
+        Origin::File { line, .. } => (1, *line),
+        Origin::Environment(_) => (2, 0),
+        Origin::Flag(_) => (3, 0),
+    }
+}
+
 /// What is wrong with values together that are right alone.
 pub(super) fn related(draft: &Draft, rows: &[Row], problems: &mut Vec<Problem>) {
     let mut wrong = |key: &str, what: String, hint: &str| {
@@ -273,8 +283,14 @@ pub(super) fn related(draft: &Draft, rows: &[Row], problems: &mut Vec<Problem>) 
     let value = |key: &str| rows.iter().find(|row| row.key == key).map_or("", |row| row.value.as_str());
     if draft.workers.backoff_min > draft.workers.backoff_max {
         let (min, max) = (value("workers.backoff_min"), value("workers.backoff_max"));
-        let what = format!("longer than workers.backoff_max ({min}), allowed: up to {max}");
-        wrong("workers.backoff_min", what, "raise workers.backoff_max too");
+        // Whichever was written, or written last, is the one to look at.
+        if rank(&origin(rows, "workers.backoff_max")) > rank(&origin(rows, "workers.backoff_min")) {
+            let what = format!("shorter than workers.backoff_min ({max}), allowed: {min} or more");
+            wrong("workers.backoff_max", what, "lower workers.backoff_min too");
+        } else {
+            let what = format!("longer than workers.backoff_max ({min}), allowed: up to {max}");
+            wrong("workers.backoff_min", what, "raise workers.backoff_max too");
+        }
     }
     if origin(rows, "access_log.format") != Origin::Default && draft.access_log_path.is_none() {
         let what = "no access log to format (access_log.path is off)".to_owned();

@@ -101,9 +101,11 @@ pub(super) static SETTINGS: &[Setting] = &[
     .flag("--engine"),
     of(
         "server.transport",
-        OneOf(&["auto", "http"], |d, v| d.set_transport(v)),
+        OneOf(&["auto", "http", "pipe"], |d, v| d.set_transport(v)),
         "auto",
-        "How workers are fed. auto: the fastest way that the application is eligible for. http: HTTP/1.1, always.",
+        "How workers are fed. pipe: frames that carry many requests at a time, and only those: a request waits for a \
+         worker that takes them. http: HTTP/1.1, always. auto: frames where the application is eligible for them, \
+         else HTTP.",
     )
     .env(&["FOREBAY_TRANSPORT"])
     .flag("--transport"),

@@ -16,7 +16,7 @@ use super::observe::{start_log, start_metrics};
 use super::shards::{Plan, bind, join};
 use crate::access_log::AccessLogHandle;
 use crate::bulletin::{Bulletin, Door, Endpoints, Notice, Phase};
-use crate::config::{Affinity, FrontConfig};
+use crate::config::{Affinity, FrontConfig, TransportChoice};
 use crate::supervisor::runtime_dir::StartError;
 use crate::supervisor::{Command, Outcome, signals};
 
@@ -47,6 +47,8 @@ pub(super) fn front_on<E: Engine>(config: FrontConfig) -> Result<Outcome, StartE
         bulletin: Arc::clone(&bulletin),
         limits: &config.limits,
         forwarding: config.forwarding.as_ref(),
+        entrance: config.pipe.as_deref(),
+        frames_only: config.transport == TransportChoice::Pipe,
         shards: &config.shards,
         external: true,
         affinity: Affinity::Off,

@@ -23,7 +23,7 @@ use tracing::info;
 use crate::access_log::AccessLogHandle;
 use crate::app::assets;
 use crate::bulletin::{Bulletin, Endpoints};
-use crate::config::{Config, ConfigErrors, EngineChoice, FrontConfig};
+use crate::config::{Config, ConfigErrors, EngineChoice, FrontConfig, PIPE_FILE, TransportChoice};
 use crate::supervisor::logs::Output;
 use crate::supervisor::runtime_dir::StartError;
 use crate::supervisor::{Options, Outcome, Supervisor, signals};
@@ -102,10 +102,13 @@ where
     })?;
     start_metrics(config.metrics, &bulletin, config.workers.count)?;
     signals::install(supervisor.commands()).map_err(no_thread)?;
+    let pipe = pipe_of(&config);
     let plan = Plan {
         bulletin: Arc::clone(&bulletin),
         limits: &config.limits,
         forwarding: Some(&config.forwarding),
+        entrance: pipe.as_deref(),
+        frames_only: config.transport == TransportChoice::Pipe,
         shards: &config.shards,
         external: false,
         affinity: config.affinity,
@@ -125,6 +128,12 @@ fn one_route(slots: u16) -> Vec<Range<u16>> {
 /// `w3.12.sock`: the twelfth process of slot 3. A name is never used twice, so a stale socket cannot be mistaken.
 fn worker_endpoints(folder: PathBuf) -> Endpoints {
     Box::new(move |worker, generation| Endpoint::new(folder.join(format!("{worker}.{}.sock", generation.0))))
+}
+
+/// Where workers that speak frames dial in; none if they all speak HTTP.
+pub(crate) fn pipe_of(config: &Config) -> Option<PathBuf> {
+    let wanted = config.transport != TransportChoice::Http && config.workers.preload;
+    wanted.then(|| config.workers.runtime_dir.join(PIPE_FILE))
 }
 
 fn no_thread(error: io::Error) -> StartError {

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Sender, bounded};
 use forebay_core::limits::Limits;
-use forebay_transports::{Engine, EngineOptions};
+use forebay_transports::{Endpoint, Engine, EngineOptions};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::error;
 
@@ -67,6 +68,10 @@ pub(super) struct Plan<'a> {
     pub(super) limits: &'a Limits,
     /// Headers to add to requests; none passes heads on as they are.
     pub(super) forwarding: Option<&'a ForwardingConfig>,
+    /// Where workers that speak frames dial in to the first shard; none if they all speak HTTP.
+    pub(super) entrance: Option<&'a Path>,
+    /// Whether requests go in frames and no other way.
+    pub(super) frames_only: bool,
     /// How many threads, and how they run.
     pub(super) shards: &'a ShardsConfig,
     /// Whether workers are somebody else's.
@@ -102,6 +107,9 @@ impl Plan<'_> {
                 forwarding: self.forwarding.cloned(),
                 external: self.external,
                 affinity: self.affinity,
+                entrance: self.entrance.map(|path| entrance_of(path, index)),
+                shards: u16::try_from(self.shards.count).unwrap_or(u16::MAX),
+                frames_only: self.frames_only,
                 listen: listen.iter_mut().filter_map(|(route, bound)| Some((*route, bound.next()?))).collect(),
                 options: EngineOptions { cpu, batch: self.shards.batch },
                 boot,
@@ -134,6 +142,16 @@ impl Plan<'_> {
         }
         Ok((driver, threads))
     }
+}
+
+/// The first shard's is at the path itself, the others' beside it.
+fn entrance_of(path: &Path, shard: usize) -> Endpoint {
+    if shard == 0 {
+        return Endpoint::new(path);
+    }
+    let mut name = path.as_os_str().to_os_string();
+    name.push(format!(".{shard}"));
+    Endpoint::new(name)
 }
 
 fn no_engine(name: &str, why: &str) -> StartError {

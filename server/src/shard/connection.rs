@@ -39,6 +39,9 @@ pub(super) struct Client<E: Engine> {
     pub(super) route: u16,
     /// Its address; an IPv4 address in IPv6 form is one of IPv4.
     pub(super) address: IpAddr,
+    /// Its port, and the one it connected to.
+    pub(super) port: u16,
+    pub(super) local_port: u16,
     /// Whether its own forwarding headers are believed.
     pub(super) trusted: bool,
 }
@@ -79,6 +82,8 @@ pub(super) fn start<E: Engine>(shard: &Rc<Shard<E>>, conn: E::Downstream, peer: 
         timer: shard.timers.register(),
         route,
         address: ip.to_canonical(),
+        port: peer.remote.port(),
+        local_port: peer.local.port(),
         trusted: shard.is_trusted(ip),
     };
     let counted = Counted::new(Rc::clone(shard));

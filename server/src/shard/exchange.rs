@@ -3,7 +3,8 @@
 
 use std::io::ErrorKind;
 use std::net::IpAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
 
 use forebay_core::buf::{Chunk, ChunkSize, Slice};
 use forebay_core::dispatch::{Failure, Seen, Verdict, after_failure};
@@ -11,11 +12,16 @@ use forebay_core::http1::{
     Added, Forwarding, Framing, Reject, RequestFacts, RequestHead, encode_request, judge_request,
 };
 use forebay_core::id::RequestId;
+use forebay_core::pipe::Unsendable;
+use forebay_core::time::Timestamp;
 use forebay_transports::Completion;
 
 use super::connection::Client;
 use super::lease::{Lease, Refusal};
-use super::op::Op;
+use super::op::{Op, reader, writer};
+use super::over_http::HttpSide;
+use super::over_pipe::PipeSide;
+use super::pipe::{self, Pipe};
 use super::pump::{Fault, pump};
 use super::record::{AddressText, Outcome};
 use super::relay::{Relay, too_large};
@@ -26,6 +32,9 @@ use crate::config::Affinity;
 
 /// Room for what encoding adds to a request head: forwarding fields with addresses and host names, request id.
 const HEAD_ROOM: usize = 512;
+
+/// The answer to a head for which the worker's form has no room.
+const HEAD_TOO_LARGE: Reject = Reject { status: 431, reason: "The head is larger than this server accepts." };
 
 /// What becomes of the client's connection after an exchange.
 #[derive(Debug)]
@@ -48,19 +57,20 @@ pub(super) async fn exchange<E: Engine>(
 ) -> After {
     let began = E::now();
     let id = shard.next_id();
-    let (facts, key, encoded) = match admit(shard, client, &head, id) {
-        Ok(admitted) => admitted,
-        Err(reject) => {
-            shard.record(client, &head, id, began, &Outcome::rejected(reject));
-            shard.answer(&client.conn, &client.timer, reject.into(), Then::CLOSE).await;
-            return After::Close;
-        }
+    let parsed = match RequestHead::parse(&head, usize::from(shard.limits.fields_max)) {
+        Ok(parsed) => parsed,
+        Err(reject) => return turn_down(shard, client, &head, id, began, reject).await,
     };
-    let mut relay = Relay::new(&shard.pool, &shard.limits, began, facts, encoded);
-    relay.key = key;
+    let facts = match admit(shard, &parsed) {
+        Ok(facts) => facts,
+        Err(reject) => return turn_down(shard, client, &head, id, began, reject).await,
+    };
+    let request = Request { head: &parsed, bytes: head.len(), facts, id };
+    let mut relay = Relay::new(&shard.pool, &shard.limits, began, facts);
+    relay.key = key(shard.affinity, &parsed, client.address);
     let mut outcome = Outcome { bytes_in: head.len() as u64, ..Outcome::default() };
     let after = match rest.map_or(Ok(()), |rest| relay.on_client_bytes(rest)) {
-        Ok(()) => attempts(shard, client, client_reads, &mut relay, &mut outcome).await,
+        Ok(()) => attempts(shard, client, client_reads, &request, &mut relay, &mut outcome).await,
         Err(reject) => refuse(shard, client, &relay, reject, &mut outcome).await,
     };
     outcome.bytes_in += relay.body_bytes();
@@ -69,43 +79,74 @@ pub(super) async fn exchange<E: Engine>(
     after
 }
 
-/// Parses and judges a head, and writes it anew for the worker.
-fn admit<E: Engine>(
+/// Answers a request that cannot be accepted.
+async fn turn_down<E: Engine>(
     shard: &Shard<E>,
     client: &Client<E>,
-    bytes: &[u8],
+    head: &[u8],
     id: RequestId,
-) -> Result<(RequestFacts, Option<u64>, Slice), Reject> {
-    let head = RequestHead::parse(bytes, usize::from(shard.limits.fields_max))?;
-    let facts = judge_request(&head)?;
-    if let Framing::Length(length) = facts.body
-        && shard.limits.body_bytes_max > 0
-        && length > shard.limits.body_bytes_max
-    {
-        return Err(too_large());
+    began: Timestamp,
+    reject: Reject,
+) -> After {
+    shard.record(client, head, id, began, &Outcome::rejected(reject));
+    shard.answer(&client.conn, &client.timer, reject.into(), Then::CLOSE).await;
+    After::Close
+}
+
+/// A request as it is given to workers.
+struct Request<'r, 'h> {
+    head: &'r RequestHead<'h>,
+    bytes: usize,
+    facts: RequestFacts,
+    id: RequestId,
+}
+
+/// Judges a head.
+fn admit<E: Engine>(shard: &Shard<E>, head: &RequestHead<'_>) -> Result<RequestFacts, Reject> {
+    let facts = judge_request(head)?;
+    match facts.body {
+        Framing::Length(length) if shard.limits.body_bytes_max > 0 && length > shard.limits.body_bytes_max => {
+            Err(too_large())
+        }
+        _ => Ok(facts),
     }
-    let address = AddressText::new(client.address);
-    let forwarding = shard.forwarding.as_ref().map(|config| Forwarding {
-        peer: address.as_bytes(),
-        scheme: "http",
-        trusted: client.trusted,
-        request_id: id.to_hex(),
-        add: Added {
-            x_forwarded: config.x_forwarded,
-            real_ip: false,
-            forwarded: config.forwarded,
-            request_id: config.request_id,
-        },
-    });
-    let size = ChunkSize::holding(bytes.len() + HEAD_ROOM).unwrap_or(ChunkSize::Large);
-    let mut out = shard.pool.take(size);
-    if encode_request(&head, &facts, forwarding.as_ref(), &mut out).is_err() {
-        // Host names in the added fields can be long: the largest chunk holds any head and three times its host.
-        out = shard.pool.take(ChunkSize::Large);
-        encode_request(&head, &facts, forwarding.as_ref(), &mut out)
-            .map_err(|_full| Reject { status: 431, reason: "The head is larger than this server accepts." })?;
+}
+
+impl Request<'_, '_> {
+    /// The fields to add for the worker, if any.
+    fn forwarding<'a, E: Engine>(
+        &self,
+        shard: &Shard<E>,
+        client: &Client<E>,
+        address: &'a AddressText,
+    ) -> Option<Forwarding<'a>> {
+        shard.forwarding.as_ref().map(|config| Forwarding {
+            peer: address.as_bytes(),
+            scheme: "http",
+            trusted: client.trusted,
+            request_id: self.id.to_hex(),
+            add: Added {
+                x_forwarded: config.x_forwarded,
+                real_ip: false,
+                forwarded: config.forwarded,
+                request_id: config.request_id,
+            },
+        })
     }
-    Ok((facts, key(shard.affinity, &head, client.address), out.freeze()))
+
+    /// The head for a worker that speaks HTTP/1.1.
+    fn encode<E: Engine>(&self, shard: &Shard<E>, client: &Client<E>) -> Result<Slice, Reject> {
+        let address = AddressText::new(client.address);
+        let forwarding = self.forwarding(shard, client, &address);
+        let size = ChunkSize::holding(self.bytes + HEAD_ROOM).unwrap_or(ChunkSize::Large);
+        let mut out = shard.pool.take(size);
+        if encode_request(self.head, &self.facts, forwarding.as_ref(), &mut out).is_err() {
+            // Host names in the added fields can be long: the largest chunk holds any head and three times its host.
+            out = shard.pool.take(ChunkSize::Large);
+            encode_request(self.head, &self.facts, forwarding.as_ref(), &mut out).map_err(|_full| HEAD_TOO_LARGE)?;
+        }
+        Ok(out.freeze())
+    }
 }
 
 /// What ties a request to one worker: its client's address, where that is asked for.
@@ -126,11 +167,24 @@ fn key(affinity: Affinity, head: &RequestHead<'_>, address: IpAddr) -> Option<u6
     })
 }
 
+/// How an attempt ended.
+enum Ended {
+    /// The exchange is complete.
+    Complete,
+    /// Nothing was sent: nobody takes it there, or, with `hung`, nobody said so in time.
+    Nobody { hung: bool },
+    /// The request cannot be put into the worker's form.
+    Rejected(Reject),
+    /// It broke off.
+    Failed(Fault),
+}
+
 /// Gives the request to workers until one has answered it or the retry table says stop.
 async fn attempts<'s, E: Engine>(
     shard: &'s Shard<E>,
     client: &Client<E>,
     mut client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
+    request: &Request<'_, '_>,
     relay: &mut Relay<'s>,
     outcome: &mut Outcome,
 ) -> After {
@@ -147,51 +201,112 @@ async fn attempts<'s, E: Engine>(
                 return give_up(shard, client, relay, fault, outcome).await;
             }
         };
-        // What rests here may be stale; a request that has met that once is not sent to meet it again.
-        let connected = shard.connect(&lease, left < shard.limits.attempts_max).await;
-        let Ok(mut link) = connected else {
-            // A dial that hangs costs time, and with several such workers their turns would come again for ever.
-            let hung = connected.is_err_and(|error| error.kind() == ErrorKind::TimedOut);
-            left = left.saturating_sub(u8::from(hung));
-            if shard.external || left == 0 {
-                return say(shard, client, relay, Answer::UNREACHABLE, outcome).await;
-            }
-            // Nothing was sent, so a refusal is no attempt; `enter` bounds the time.
-            shard.suspect(lease.worker, lease.generation);
-            continue;
-        };
-        left = left.saturating_sub(1);
         outcome.worker = Some(lease.worker);
-        relay.worker_size = link.size;
-        let (conn, timer) = (&client.conn, &client.timer);
-        let result = pump(shard, relay, conn, client_reads.as_mut(), &link.conn, &mut lease, timer).await;
-        let fault = match result {
-            Ok(()) => {
+        let reads = client_reads.as_mut();
+        let ended = match shard.pipes.find(lease.worker, lease.generation) {
+            Some(pipe) => over_pipe(shard, client, reads, request, relay, &mut lease, pipe).await,
+            None => over_http(shard, client, reads, request, relay, &mut lease, left).await,
+        };
+        match ended {
+            Ended::Complete => return complete(relay, lease, outcome),
+            Ended::Nobody { hung } => {
+                // A dial that hangs costs time, and with several such workers their turns would come again for ever.
+                left = left.saturating_sub(u8::from(hung));
+                if shard.external || left == 0 {
+                    return say(shard, client, relay, Answer::UNREACHABLE, outcome).await;
+                }
+                // Nothing was sent, so a refusal is no attempt; `enter` bounds the time.
+                shard.suspect(lease.worker, lease.generation);
+            }
+            Ended::Rejected(reject) => return refuse(shard, client, relay, reject, outcome).await,
+            Ended::Failed(fault) => {
+                left = left.saturating_sub(1);
+                report(shard, &lease, fault);
+                let Fault::Worker(seen) = fault else {
+                    return give_up(shard, client, relay, fault, outcome).await;
+                };
+                match verdict(relay, seen, left) {
+                    Verdict::Again => {
+                        ShardStats::add(&shard.stats().retries, 1);
+                        relay.rewind();
+                    }
+                    Verdict::BadGateway => return say(shard, client, relay, Answer::BAD_GATEWAY, outcome).await,
+                    Verdict::Cut => return cut(relay, outcome),
+                }
+            }
+        }
+    }
+}
+
+/// One attempt with frames, on the connection that all of the shard's exchanges with this worker share.
+async fn over_pipe<'s, E: Engine>(
+    shard: &'s Shard<E>,
+    client: &Client<E>,
+    client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
+    request: &Request<'_, '_>,
+    relay: &mut Relay<'s>,
+    lease: &mut Lease<'_, E>,
+    pipe: Rc<Pipe<E>>,
+) -> Ended {
+    let address = AddressText::new(client.address);
+    let forwarding = request.forwarding(shard, client, &address);
+    let origin = pipe::Origin { address: address.as_bytes(), port: client.port, local_port: client.local_port };
+    let stream = match pipe.open(request.head, &request.facts, forwarding.as_ref(), &origin, relay) {
+        Ok(stream) => stream,
+        Err(Unsendable::TooLarge | Unsendable::TooManyFields) => return Ended::Rejected(HEAD_TOO_LARGE),
+        Err(Unsendable::Full) => return Ended::Nobody { hung: false },
+    };
+    let mut side = PipeSide::new(shard, stream);
+    match pump(shard, relay, &client.conn, client_reads, &mut side, lease, &client.timer).await {
+        Ok(()) => Ended::Complete,
+        Err(fault) => Ended::Failed(fault),
+    }
+}
+
+/// One attempt over HTTP/1.1, on a connection of its own.
+async fn over_http<'s, E: Engine>(
+    shard: &'s Shard<E>,
+    client: &Client<E>,
+    client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
+    request: &Request<'_, '_>,
+    relay: &mut Relay<'s>,
+    lease: &mut Lease<'_, E>,
+    left: u8,
+) -> Ended {
+    let head = match request.encode(shard, client) {
+        Ok(head) => head,
+        Err(reject) => return Ended::Rejected(reject),
+    };
+    // What rests here may be stale; a request that has met that once is not sent to meet it again.
+    let mut link = match shard.connect(lease, left < shard.limits.attempts_max).await {
+        Ok(link) => link,
+        Err(error) => return Ended::Nobody { hung: error.kind() == ErrorKind::TimedOut },
+    };
+    relay.worker_size = link.size;
+    let result = {
+        let (reads, writes) = (pin!(reader(&link.conn)), pin!(writer(&link.conn)));
+        let mut side = HttpSide::new(shard, &link.conn, reads, writes, head);
+        pump(shard, relay, &client.conn, client_reads, &mut side, lease, &client.timer).await
+    };
+    match result {
+        Ok(()) => {
+            if let Some((facts, _)) = &relay.delivery
+                && facts.keep_alive
+                && !relay.worker_spent
+            {
                 (link.size, link.is_new) = (relay.worker_size, false);
-                return complete(shard, relay, lease, link, outcome);
+                shard.keep(lease, link, facts);
             }
-            Err(fault) => fault,
-        };
-        report(shard, &lease, fault);
-        let Fault::Worker(mut seen) = fault else {
-            return give_up(shard, client, relay, fault, outcome).await;
-        };
-        if link.is_new && seen == Seen::Perhaps && verdict(relay, seen, left) == Verdict::Again {
+            Ended::Complete
+        }
+        Err(Fault::Worker(Seen::Perhaps))
+            if link.is_new && verdict(relay, Seen::Perhaps, left - 1) == Verdict::Again =>
+        {
             drop(link);
-            if shard.is_listening(&lease).await {
-                seen = Seen::Answered;
-            }
+            let seen = if shard.is_listening(lease).await { Seen::Answered } else { Seen::Perhaps };
+            Ended::Failed(Fault::Worker(seen))
         }
-        match verdict(relay, seen, left) {
-            Verdict::Again => {
-                ShardStats::add(&shard.stats().retries, 1);
-                relay.rewind();
-            }
-            Verdict::BadGateway => {
-                return say(shard, client, relay, Answer::BAD_GATEWAY, outcome).await;
-            }
-            Verdict::Cut => return cut(relay, outcome),
-        }
+        Err(fault) => Ended::Failed(fault),
     }
 }
 
@@ -205,23 +320,13 @@ fn verdict(relay: &Relay<'_>, seen: Seen, left: u8) -> Verdict {
     })
 }
 
-/// The exchange is complete: the worker's connection may be used again, and the client's perhaps too.
-fn complete<E: Engine>(
-    shard: &Shard<E>,
-    relay: &mut Relay<'_>,
-    lease: Lease<'_, E>,
-    link: super::upstream::Link<E::Upstream>,
-    outcome: &mut Outcome,
-) -> After {
+/// The exchange is complete: the client's connection may perhaps be used again.
+fn complete<E: Engine>(relay: &mut Relay<'_>, lease: Lease<'_, E>, outcome: &mut Outcome) -> After {
+    drop(lease);
     let Some((facts, delivery)) = relay.delivery else {
         return After::Abort;
     };
     outcome.status = facts.status;
-    let sent = relay.request_done && relay.to_worker.is_empty();
-    if facts.keep_alive && sent && !relay.worker_spent {
-        shard.keep(&lease, link, &facts);
-    }
-    drop(lease);
     if delivery.keep_alive && relay.request_done && !relay.client_ended {
         After::Next(relay.carry.take())
     } else {

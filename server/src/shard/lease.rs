@@ -116,6 +116,13 @@ impl<E: Engine> Shard<E> {
         }
     }
 
+    /// Wakes whoever is first in any queue: a worker has come.
+    pub(super) fn wake_all_queues(&self) {
+        for route in 0..self.queues.len() {
+            self.wake_next(u16::try_from(route).unwrap_or(u16::MAX));
+        }
+    }
+
     /// Passes a process over for a while, because it refused a connection.
     pub(super) fn suspect(&self, worker: WorkerId, generation: Generation) {
         self.suspects.add(worker, generation, E::now() + SUSPECT_FOR);
@@ -129,7 +136,9 @@ impl<E: Engine> Shard<E> {
         let now = self.timers.now();
         let at = |i| {
             let (worker, notice) = (worker(i), self.bulletin.notice(worker(i)));
-            let open = notice.door == Door::Open && !self.suspects.has(worker, notice.generation, now);
+            let open = notice.door == Door::Open
+                && !self.suspects.has(worker, notice.generation, now)
+                && (!self.frames_only || self.pipes.has(worker, notice.generation));
             Candidate { open, in_flight: self.bulletin.in_flight(worker) }
         };
         let is_own = |&i: &usize| {

@@ -11,6 +11,9 @@ mod connection;
 mod exchange;
 mod lease;
 mod op;
+mod over_http;
+mod over_pipe;
+mod pipe;
 mod pump;
 mod record;
 mod relay;
@@ -29,13 +32,14 @@ use forebay_core::buf::{Arena, Pool};
 use forebay_core::dispatch::{IdlePool, WaitQueue};
 use forebay_core::id::{RequestId, ShardId};
 use forebay_core::limits::Limits;
-use forebay_transports::{Engine, EngineOptions, Listener};
+use forebay_transports::{Endpoint, Engine, EngineOptions, Entrance, Listener};
 use httpdate::HttpDate;
 
 use crate::access_log::AccessLogHandle;
 use crate::bulletin::{Bulletin, Phase, ShardStats, Shed};
 use crate::config::{Affinity, ForwardingConfig};
 use lease::{Queues, Suspects};
+use pipe::{Pipes, welcome_workers};
 use timers::{TICK, Timers};
 use upstream::Link;
 
@@ -64,6 +68,12 @@ pub struct Setup<E: Engine> {
     pub affinity: Affinity,
     /// Addresses to serve, with the route of each.
     pub listen: Vec<(u16, E::Bound)>,
+    /// Where workers that speak frames dial in to this shard; none if they all speak HTTP.
+    pub entrance: Option<Endpoint>,
+    /// How many shards there are.
+    pub shards: u16,
+    /// Whether requests wait for a worker that speaks frames rather than go over HTTP.
+    pub frames_only: bool,
     /// How the thread runs.
     pub options: EngineOptions,
     /// A random number of this start of the server, for request ids.
@@ -87,6 +97,10 @@ struct Shard<E: Engine> {
     date: RefCell<[u8; 29]>,
     /// Idle connections to workers, by slot.
     upstreams: Vec<RefCell<IdlePool<Link<E::Upstream>>>>,
+    /// Connections over which workers take frames.
+    pipes: Pipes<E>,
+    shards: u16,
+    frames_only: bool,
     queues: Queues,
     suspects: Suspects,
     last_id: Cell<RequestId>,
@@ -101,20 +115,20 @@ struct Shard<E: Engine> {
 /// When the engine cannot be set up or cannot take a listener.
 pub fn run<E: Engine>(setup: Setup<E>, started: impl FnOnce(&'static str)) -> io::Result<()> {
     let options = setup.options.clone();
-    E::run(&options, || async move {
-        started(E::driver());
-        run_inside::<E>(setup, Pool::new(HOME_BYTES_MAX)).await
-    })?
+    E::run(
+        &options,
+        || async move { run_inside::<E>(setup, Pool::new(HOME_BYTES_MAX), || started(E::driver())).await },
+    )?
 }
 
 /// Runs a shard with the caller's buffers inside an engine that runs already: how a simulation puts several shards
-/// into one world and sees whether every chunk comes home.
+/// into one world and sees whether every chunk comes home. Calls `started` once it serves.
 ///
 /// # Errors
 /// When the engine cannot take a listener.
 #[doc(hidden)]
-pub async fn run_inside<E: Engine>(mut setup: Setup<E>, pool: Pool) -> io::Result<()> {
-    let listen = std::mem::take(&mut setup.listen);
+pub async fn run_inside<E: Engine>(mut setup: Setup<E>, pool: Pool, started: impl FnOnce()) -> io::Result<()> {
+    let (listen, entrance) = (std::mem::take(&mut setup.listen), setup.entrance.take());
     let shard = Rc::new(Shard::<E>::new(setup, pool));
     let mut listeners = Vec::new();
     for (route, bound) in listen {
@@ -122,6 +136,8 @@ pub async fn run_inside<E: Engine>(mut setup: Setup<E>, pool: Pool) -> io::Resul
         listeners.push(Rc::clone(&listener));
         E::spawn(accept::<E>(Rc::clone(&shard), listener, route));
     }
+    let entrance = setup_entrance(&shard, entrance)?;
+    started();
     loop {
         shard.tick();
         match shard.bulletin.phase() {
@@ -132,10 +148,24 @@ pub async fn run_inside<E: Engine>(mut setup: Setup<E>, pool: Pool) -> io::Resul
                 }
                 shard.timers.wake_all();
             }
-            Phase::Stopping => return Ok(()),
+            Phase::Stopping => {
+                if let Some(entrance) = entrance {
+                    entrance.close();
+                }
+                shard.pipes.abort_all();
+                return Ok(());
+            }
         }
         E::sleep_until(E::now() + TICK).await;
     }
+}
+
+/// Lets workers dial in.
+fn setup_entrance<E: Engine>(shard: &Rc<Shard<E>>, at: Option<Endpoint>) -> io::Result<Option<Rc<E::Entrance>>> {
+    let Some(at) = at else { return Ok(None) };
+    let entrance = Rc::new(E::open(&at)?);
+    E::spawn(welcome_workers(Rc::clone(shard), Rc::clone(&entrance)));
+    Ok(Some(entrance))
 }
 
 async fn accept<E: Engine>(shard: Rc<Shard<E>>, listener: Rc<E::Listener>, route: u16) {
@@ -163,6 +193,9 @@ impl<E: Engine> Shard<E> {
             timers: Timers::default(),
             date: RefCell::new([b' '; 29]),
             upstreams: (0..bulletin.slots()).map(|_| RefCell::new(IdlePool::new(idle_max))).collect(),
+            pipes: Pipes::new(bulletin.slots()),
+            shards: setup.shards,
+            frames_only: setup.frames_only,
             queues: (0..bulletin.routes()).map(|_| RefCell::new(WaitQueue::new(queue_max))).collect(),
             suspects: Suspects::new(bulletin.slots()),
             last_id: Cell::new(RequestId::first(setup.boot, ShardId(u16::try_from(setup.index).unwrap_or(u16::MAX)))),
@@ -182,6 +215,7 @@ impl<E: Engine> Shard<E> {
         // In place, so that a shard at rest allocates nothing. An IMF-fixdate always has 29 bytes.
         let _fits = write!(&mut self.date.borrow_mut()[..], "{}", HttpDate::from(SystemTime::now()));
         self.sweep_upstreams();
+        self.pipes.beat(E::now());
     }
 
     fn stats(&self) -> &ShardStats {

@@ -56,12 +56,13 @@ pub(super) struct Relay<'s> {
     body_bytes: u64,
     /// Whether the request has arrived as a whole.
     pub(super) request_done: bool,
-    /// Whether the worker has said anything to `Expect: 100-continue`.
+    /// Whether the worker has said anything to `Expect: 100-continue`, and whether that is news.
     continued: bool,
-    /// Waiting to be written to the worker.
+    continued_now: bool,
+    /// Body data, or a tunnel's bytes, that wait for the worker; whoever carries them there puts the framing around.
     pub(super) to_worker: Queue,
-    /// All that was ever queued for the worker, for another attempt; none once that is more than `replay_bytes_max`
-    /// or comes in too many pieces.
+    /// All body data there ever was, for another attempt; none once that is more than `replay_bytes_max` or comes in
+    /// too many pieces.
     held: Option<Queue>,
     /// Bytes of the client that belong to its next request.
     pub(super) carry: Option<Slice>,
@@ -93,16 +94,10 @@ pub(super) struct Terms<'a> {
 }
 
 impl<'s> Relay<'s> {
-    /// A relay for a request of which `head` is queued for the worker.
-    pub(super) fn new(
-        pool: &'s Pool,
-        limits: &'s Limits,
-        began: Timestamp,
-        request: RequestFacts,
-        head: Slice,
-    ) -> Self {
-        let body = BodyDecoder::new(request.body, Flavour::Verbatim, Side::Request);
-        let mut relay = Self {
+    /// A relay for a request that has come as far as its head.
+    pub(super) fn new(pool: &'s Pool, limits: &'s Limits, began: Timestamp, request: RequestFacts) -> Self {
+        let body = BodyDecoder::new(request.body, Flavour::DataOnly, Side::Request);
+        Self {
             pool,
             limits,
             began,
@@ -112,6 +107,7 @@ impl<'s> Relay<'s> {
             body_bytes: 0,
             request_done: body.is_done(),
             continued: false,
+            continued_now: false,
             to_worker: Queue::new(),
             held: Some(Queue::new()),
             carry: None,
@@ -124,9 +120,7 @@ impl<'s> Relay<'s> {
             bytes_out: 0,
             worker_size: ChunkSize::Small,
             worker_spent: false,
-        };
-        relay.give_worker(head);
-        relay
+        }
     }
 
     /// Whether raw bytes go both ways.
@@ -147,6 +141,16 @@ impl<'s> Relay<'s> {
     /// Whether the client waits to be told that its body is wanted.
     pub(super) fn awaits_continue(&self) -> bool {
         self.request.expect_continue && !self.continued && self.body_bytes == 0 && !self.response_begun()
+    }
+
+    /// The worker has asked for the body.
+    pub(super) fn on_continue(&mut self) {
+        (self.continued, self.continued_now) = (true, true);
+    }
+
+    /// Whether the worker has asked for the body since the last call.
+    pub(super) fn take_continued(&mut self) -> bool {
+        std::mem::take(&mut self.continued_now)
     }
 
     /// Whether everything that was sent is still there to be sent again.
@@ -292,7 +296,9 @@ impl<'s> Relay<'s> {
                 }
                 return self.on_body(bytes);
             }
-            self.continued |= facts.status == 100;
+            if facts.status == 100 {
+                self.on_continue();
+            }
             self.to_client.push(out.freeze());
             let mut scanner = HeadScanner::default();
             match scanner.scan(&bytes, RESPONSE_HEAD_BYTES_MAX).map_err(|reject| reject.reason)? {
@@ -329,6 +335,39 @@ impl<'s> Relay<'s> {
         }
         // Nobody asked for more.
         self.worker_spent |= !bytes.is_empty();
+        Ok(())
+    }
+
+    /// Takes a response that was put into HTTP/1.1 elsewhere, or a part of it.
+    pub(super) fn give_client_all(&mut self, bytes: &mut Queue) {
+        self.bytes_out += bytes.len() as u64;
+        self.to_client.append(bytes);
+    }
+
+    /// The end of such a response.
+    pub(super) fn on_reply_end(&mut self) {
+        self.response = Response::Done;
+    }
+
+    /// Takes bytes of a worker that answers with the text of a response though it speaks frames: what an application
+    /// writes itself when the protocol changes.
+    ///
+    /// # Errors
+    /// What is wrong with its response.
+    pub(super) fn on_raw(&mut self, bytes: &Queue, terms: &Terms<'_>) -> Result<(), &'static str> {
+        for piece in bytes.slices() {
+            if let Response::Head { partial, .. } = &mut self.response {
+                let have = partial.take();
+                let needed = have.as_ref().map_or(0, |chunk| chunk.len()) + piece.len();
+                let size = ChunkSize::holding(needed).ok_or("The head is too large.")?;
+                let mut chunk = self.pool.take(size);
+                let fits = chunk.put(have.as_deref().unwrap_or_default()).and_then(|()| chunk.put(piece));
+                fits.map_err(|_full| "The head is too large.")?;
+                self.on_worker_bytes(chunk, piece.len(), terms)?;
+            } else {
+                self.on_body(piece.clone())?;
+            }
+        }
         Ok(())
     }
 
@@ -380,7 +419,7 @@ mod tests {
         let (pool, limits) = (Pool::new(0), Limits::default());
         let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n";
         let facts = judge_request(&RequestHead::parse(head, 10).unwrap()).unwrap();
-        let mut relay = Relay::new(&pool, &limits, Timestamp::ZERO, facts, Slice::from_static(head));
+        let mut relay = Relay::new(&pool, &limits, Timestamp::ZERO, facts);
         for _ in 0..10_000 {
             let mut chunk = pool.take(ChunkSize::Small);
             chunk.put(b"x").unwrap();

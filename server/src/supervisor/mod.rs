@@ -296,12 +296,18 @@ impl Supervisor {
 
     fn on_event(&mut self, event: Event) {
         let (worker, generation) = match event {
-            Event::Refused(w, g) | Event::Garbled(w, g, _) | Event::Silent(w, g) => (w, g),
+            Event::Refused(w, g)
+            | Event::Garbled(w, g, _)
+            | Event::Malformed(w, g, _)
+            | Event::Stuck(w, g, _)
+            | Event::Silent(w, g) => (w, g),
         };
         let Some(i) = self.index(worker).filter(|&i| self.slots[i].life.generation() == generation) else { return };
         let what = match event {
             Event::Refused(..) => return self.with(i, Slot::on_refused),
             Event::Garbled(_, _, why) => format!("sent something that is not a response: {why}"),
+            Event::Malformed(_, _, name) => format!("broke the pipe protocol: {name}"),
+            Event::Stuck(_, _, time) => format!("has not turned its event loop for {} s", time.as_secs()),
             Event::Silent(..) => "did not begin to answer in time".to_string(),
         };
         let now = self.now();

@@ -7,12 +7,15 @@ use forebay_core::time::Timestamp;
 use forebay_core::worker::{Journey, Policy};
 
 use crate::config::{Config, Launch, WorkersConfig};
+use crate::run::pipe_of;
 
 /// What one set of workers is started with. A worker that crashes is started with its own set's, not with the newest.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub launch: Launch,
     pub workers: WorkersConfig,
+    /// Where workers that can take frames dial in, if they are to.
+    pub pipe: Option<PathBuf>,
     /// Script that node loads first, if any.
     pub preload: Option<PathBuf>,
     /// The vCPUs to pin workers to.
@@ -22,7 +25,7 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn new(config: &Config, preload: Option<PathBuf>, cpus: Arc<[usize]>) -> Self {
         let preload = preload.filter(|_| config.workers.preload);
-        Self { launch: config.launch.clone(), workers: config.workers.clone(), preload, cpus }
+        Self { launch: config.launch.clone(), workers: config.workers.clone(), pipe: pipe_of(config), preload, cpus }
     }
 
     pub(super) fn policy(&self) -> Policy {

@@ -212,6 +212,7 @@ impl Slot {
             index: self.index,
             generation,
             endpoint: &self.endpoint,
+            pipe: settings.pipe.as_deref(),
             preload: settings.preload.as_deref(),
             cpu: settings.cpu(self.index),
             batch: settings.workers.batch,

@@ -30,6 +30,8 @@ pub struct Order<'a> {
     pub generation: Generation,
     /// Where it is to listen.
     pub endpoint: &'a Endpoint,
+    /// Where it is to dial in if it can take frames.
+    pub pipe: Option<&'a Path>,
     /// A script that node loads first.
     pub preload: Option<&'a Path>,
     /// The vCPU it is pinned to.
@@ -128,6 +130,9 @@ pub fn environment(order: &Order<'_>, ours: impl Fn(&str) -> Option<OsString>) -
     }
     if let Some(preload) = order.preload {
         set("FOREBAY_ENDPOINT", order.endpoint.path().into());
+        if let Some(pipe) = order.pipe {
+            set("FOREBAY_PIPE", pipe.into());
+        }
         set("NODE_OPTIONS", node_options(lookup("NODE_OPTIONS"), preload));
     }
     if launch.indirect {
@@ -216,6 +221,7 @@ mod tests {
             index: 0,
             generation: Generation(1),
             endpoint: &endpoint,
+            pipe: None,
             preload: preload.map(Path::new),
             cpu: None,
             batch: false,
@@ -275,6 +281,7 @@ mod tests {
                 index: 0,
                 generation: Generation(1),
                 endpoint: &endpoint,
+                pipe: None,
                 preload: None,
                 cpu: None,
                 batch: false,

@@ -102,6 +102,9 @@ fn start_shards(book: &Rc<Book>, running: &Rc<Cell<usize>>) {
             affinity: forebay::config::Affinity::Off,
             external: book.plan.kind == Kind::External,
             listen: vec![(0, bound)],
+            entrance: None,
+            shards: u16::try_from(book.plan.shards).unwrap(),
+            frames_only: false,
             options: EngineOptions::default(),
             boot: 0,
             log: None,
@@ -109,7 +112,7 @@ fn start_shards(book: &Rc<Book>, running: &Rc<Cell<usize>>) {
         let (pool, running) = (book.pools[index].clone(), Rc::clone(running));
         running.set(running.get() + 1);
         Sim::spawn(async move {
-            shard::run_inside(setup, pool).await.unwrap();
+            shard::run_inside(setup, pool, || {}).await.unwrap();
             running.set(running.get() - 1);
         });
     }

@@ -71,9 +71,9 @@ fn a_broken_body_is_refused() {
     client.until("\n");
     client.expect_end();
     // It came later: the worker sees the connection end before the body did.
-    let (mut client, mut upstream) = front.exchange(&worker, &[head, "2\r\n"].concat());
-    upstream.expect("2\r\n");
-    client.send("ab\n");
+    let (mut client, mut upstream) = front.exchange(&worker, &[head, "2\r\nab"].concat());
+    upstream.expect("2\r\nab\r\n");
+    client.send("\n");
     upstream.expect_end();
     assert!(client.until("\r\n\r\n").starts_with("HTTP/1.1 400 "));
     client.until("\n");

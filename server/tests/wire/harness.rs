@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// How long anything may take before the test fails. 10 s: never reached but by a fault.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
 
 /// `forebay front` with one port before one socket.
 pub(crate) struct Front {
@@ -46,6 +46,16 @@ impl Front {
         // Whoever does not read lets the writer wait.
         thread::spawn(move || log.for_each(drop));
         Self { process, port, folder }
+    }
+
+    /// Where it and its workers have their sockets.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// The port it listens on.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// A client.

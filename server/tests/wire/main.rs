@@ -4,6 +4,7 @@
 
 mod bodies;
 mod clients;
+mod frames;
 mod harness;
 mod responses;
 mod retries;

@@ -16,4 +16,4 @@ mod unix;
 #[cfg(unix)]
 pub use stream::Stream;
 #[cfg(unix)]
-pub use unix::{Bound, Compio, Downstream, TcpListener, Upstream};
+pub use unix::{Bound, Compio, Downstream, Entrance, TcpListener, Upstream};

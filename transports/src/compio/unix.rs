@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::task::Poll;
 
 use compio::driver::{DriverType, ProactorBuilder};
-use compio::net::{TcpStream, UnixStream};
+use compio::net::{TcpStream, UnixListener, UnixStream};
 use compio::runtime::Runtime;
 use forebay_core::time::Timestamp;
 
@@ -46,6 +46,7 @@ impl Engine for Compio {
     type Listener = TcpListener;
     type Downstream = Downstream;
     type Upstream = Upstream;
+    type Entrance = Entrance;
 
     fn bind(address: SocketAddr, shards: usize) -> Result<Vec<Bound>, BindError> {
         unix::bind(address, shards)
@@ -100,6 +101,11 @@ impl Engine for Compio {
         Ok(Stream::new(UnixStream::from_std(socket)?))
     }
 
+    fn open(endpoint: &Endpoint) -> io::Result<Entrance> {
+        let (socket, file) = unix::open(endpoint)?;
+        Ok(Entrance { socket: UnixListener::from_std(socket)?, closed: Cell::new(false), _file: file })
+    }
+
     async fn sleep_until(deadline: Timestamp) {
         while Self::now() < deadline {
             compio::time::sleep_until(clock::wake_instant(deadline)).await;
@@ -137,6 +143,41 @@ impl Listener for TcpListener {
             // A socket bound to one address accepts on that address alone; only a wildcard has to ask.
             let local = if self.address.ip().is_unspecified() { socket.local_addr()? } else { self.address };
             return Ok((Stream::new(socket), Peer { remote, local }));
+        }
+    }
+
+    fn close(&self) {
+        self.closed.set(true);
+        unix::abort(self.socket.as_fd());
+    }
+}
+
+/// Accepts workers for one shard.
+#[derive(Debug)]
+pub struct Entrance {
+    socket: UnixListener,
+    closed: Cell<bool>,
+    _file: unix::SocketFile,
+}
+
+impl crate::Entrance for Entrance {
+    type Conn = Upstream;
+
+    async fn accept(&self) -> io::Result<Upstream> {
+        loop {
+            if self.closed.get() {
+                return Err(ErrorKind::NotConnected.into());
+            }
+            match self.socket.accept().await {
+                Ok((socket, _)) => {
+                    unix::enlarge(&socket);
+                    return Ok(Stream::new(socket));
+                }
+                // A shut down listener says EINVAL.
+                Err(_) if self.closed.get() => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::task::Poll;
 use forebay_core::time::Timestamp;
 
 use super::driver::{self, Driver};
-use super::{Stream, TcpListener};
+use super::{Entrance, Stream, TcpListener};
 use crate::tasks::{self, Task};
 use crate::unix::{self, Bound};
 use crate::{BindError, Endpoint, Engine, EngineOptions, clock};
@@ -25,6 +25,7 @@ impl Engine for Monoio {
     type Listener = TcpListener;
     type Downstream = Stream;
     type Upstream = Stream;
+    type Entrance = Entrance;
 
     fn bind(address: SocketAddr, shards: usize) -> Result<Vec<Bound>, BindError> {
         unix::bind(address, shards)
@@ -61,6 +62,10 @@ impl Engine for Monoio {
 
     async fn dial(endpoint: &Endpoint, deadline: Timestamp) -> io::Result<Stream> {
         Stream::adopt(unix::dial::<Self>(endpoint, deadline).await?)
+    }
+
+    fn open(endpoint: &Endpoint) -> io::Result<Entrance> {
+        Entrance::open(endpoint)
     }
 
     async fn sleep_until(deadline: Timestamp) {

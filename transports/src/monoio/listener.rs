@@ -1,32 +1,32 @@
-//! Accepting clients: wait for readiness through the runtime, then take them with plain `accept4(2)` calls.
+//! Accepting clients and workers: wait for readiness through the runtime, then take them with plain `accept4(2)` calls.
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use super::Stream;
 use super::engine::yield_now;
-use crate::unix::{self, Bound};
-use crate::{Listener, Peer};
+use crate::unix::{self, Bound, SocketFile};
+use crate::{Endpoint, Listener, Peer};
 
-/// Clients taken in a row before other tasks get a turn.
+/// Connections taken in a row before other tasks get a turn.
 const RUN_MAX: u32 = 32;
 
-/// Accepts clients for one shard.
+/// A listening socket of whatever family.
 #[derive(Debug)]
-pub struct TcpListener {
+struct Acceptor {
+    /// A counted descriptor and nothing else, as far as it is used here.
     socket: monoio::net::TcpListener,
-    address: SocketAddr,
     closed: Cell<bool>,
-    /// Clients taken since the last wait.
+    /// Connections taken since the last wait.
     run: Cell<u32>,
 }
 
-impl TcpListener {
-    pub(super) fn new(bound: Bound) -> io::Result<Self> {
-        let socket = monoio::net::TcpListener::from_std(bound.socket)?;
-        Ok(Self { socket, address: bound.address, closed: Cell::new(false), run: Cell::new(0) })
+impl Acceptor {
+    fn new(socket: OwnedFd) -> io::Result<Self> {
+        let socket = monoio::net::TcpListener::from_std(socket.into())?;
+        Ok(Self { socket, closed: Cell::new(false), run: Cell::new(0) })
     }
 
     fn socket(&self) -> BorrowedFd<'_> {
@@ -34,7 +34,7 @@ impl TcpListener {
         unsafe { BorrowedFd::borrow_raw(self.socket.as_raw_fd()) }
     }
 
-    async fn take(&self) -> io::Result<(std::net::TcpStream, SocketAddr)> {
+    async fn take<T>(&self, accept: impl Fn(BorrowedFd<'_>) -> io::Result<T>) -> io::Result<T> {
         if self.run.get() >= RUN_MAX {
             self.run.set(0);
             yield_now().await;
@@ -43,7 +43,7 @@ impl TcpListener {
             if self.closed.get() {
                 return Err(ErrorKind::NotConnected.into());
             }
-            match unix::accept(self.socket()) {
+            match accept(self.socket()) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 taken => {
                     self.run.set(self.run.get() + 1);
@@ -57,21 +57,64 @@ impl TcpListener {
             }
         }
     }
+
+    fn close(&self) {
+        self.closed.set(true);
+        // A shut down listener becomes ready, which completes an `accept` that waits.
+        unix::abort(self.socket());
+    }
+}
+
+/// Accepts clients for one shard.
+#[derive(Debug)]
+pub struct TcpListener {
+    acceptor: Acceptor,
+    address: SocketAddr,
+}
+
+impl TcpListener {
+    pub(super) fn new(bound: Bound) -> io::Result<Self> {
+        Ok(Self { acceptor: Acceptor::new(bound.socket.into())?, address: bound.address })
+    }
 }
 
 impl Listener for TcpListener {
     type Conn = Stream;
 
     async fn accept(&self) -> io::Result<(Stream, Peer)> {
-        let (socket, remote) = self.take().await?;
+        let (socket, remote) = self.acceptor.take(unix::accept).await?;
         // A socket bound to one address accepts on that address alone; only a wildcard has to ask.
         let local = if self.address.ip().is_unspecified() { socket.local_addr()? } else { self.address };
         Ok((Stream::adopt_blocking(socket)?, Peer { remote, local }))
     }
 
     fn close(&self) {
-        self.closed.set(true);
-        // A shut down listener becomes ready, which completes an `accept` that waits.
-        unix::abort(self.socket());
+        self.acceptor.close();
+    }
+}
+
+/// Accepts workers for one shard.
+#[derive(Debug)]
+pub struct Entrance {
+    acceptor: Acceptor,
+    _file: SocketFile,
+}
+
+impl Entrance {
+    pub(super) fn open(endpoint: &Endpoint) -> io::Result<Self> {
+        let (socket, file) = unix::open(endpoint)?;
+        Ok(Self { acceptor: Acceptor::new(socket.into())?, _file: file })
+    }
+}
+
+impl crate::Entrance for Entrance {
+    type Conn = Stream;
+
+    async fn accept(&self) -> io::Result<Stream> {
+        Stream::adopt_blocking(self.acceptor.take(unix::accept_worker).await?)
+    }
+
+    fn close(&self) {
+        self.acceptor.close();
     }
 }

@@ -18,7 +18,7 @@ mod stream;
 
 pub use driver::force_epoll_on_this_thread;
 pub use engine::Monoio;
-pub use listener::TcpListener;
+pub use listener::{Entrance, TcpListener};
 pub use stream::Stream;
 
 pub use crate::unix::Bound;

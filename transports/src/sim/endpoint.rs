@@ -1,4 +1,4 @@
-//! The workers' side: who listens at which endpoint, and dialling it.
+//! Endpoints: who listens at which, workers or shards, and dialling it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -21,24 +21,41 @@ const REDIAL: Duration = Duration::from_millis(2);
 
 /// Who listens where. A closed door is a socket file that a dead process left behind: dialling it is refused.
 #[derive(Default)]
-pub(super) struct Workers(RefCell<BTreeMap<PathBuf, Rc<Door<()>>>>);
+pub(super) struct Endpoints(RefCell<BTreeMap<PathBuf, Rc<Door<()>>>>);
 
-impl Workers {
+impl Endpoints {
+    /// Listens at `endpoint`, where somebody who is gone may have listened before.
+    fn open(&self, endpoint: &Endpoint) -> io::Result<Rc<Door<()>>> {
+        if self.at(endpoint).is_some_and(|door| door.is_open()) {
+            return Err(ErrorKind::AddrInUse.into());
+        }
+        let door = Door::new();
+        self.0.borrow_mut().insert(endpoint.path().to_owned(), Rc::clone(&door));
+        Ok(door)
+    }
+
+    /// Removes the endpoint, if `door` is what is there.
+    fn remove(&self, endpoint: &Endpoint, door: &Rc<Door<()>>) {
+        if self.at(endpoint).is_some_and(|found| Rc::ptr_eq(&found, door)) {
+            self.0.borrow_mut().remove(endpoint.path());
+        }
+    }
+
     fn at(&self, endpoint: &Endpoint) -> Option<Rc<Door<()>>> {
         self.0.borrow().get(endpoint.path()).cloned()
     }
 
     pub(super) fn clear(&self) {
-        let workers = std::mem::take(&mut *self.0.borrow_mut());
-        drop(workers);
+        let doors = std::mem::take(&mut *self.0.borrow_mut());
+        drop(doors);
     }
 }
 
-/// A simulated worker's listener, with all connections it has accepted.
+/// A simulated worker's listener, with all connections it has accepted or made.
 pub struct Worker {
     endpoint: Endpoint,
     door: Rc<Door<()>>,
-    accepted: RefCell<Vec<Handle>>,
+    conns: RefCell<Vec<Handle>>,
 }
 
 impl Worker {
@@ -47,13 +64,8 @@ impl Worker {
     /// # Errors
     /// `AddrInUse` where one listens now.
     pub fn listen(endpoint: &Endpoint) -> io::Result<Self> {
-        let world = world::current();
-        if world.workers.at(endpoint).is_some_and(|door| door.is_open()) {
-            return Err(ErrorKind::AddrInUse.into());
-        }
-        let door = Door::new();
-        world.workers.0.borrow_mut().insert(endpoint.path().to_owned(), Rc::clone(&door));
-        Ok(Self { endpoint: endpoint.clone(), door, accepted: RefCell::default() })
+        let door = world::current().endpoints.open(endpoint)?;
+        Ok(Self { endpoint: endpoint.clone(), door, conns: RefCell::default() })
     }
 
     /// The next connection of a shard.
@@ -63,7 +75,17 @@ impl Worker {
     pub async fn accept(&self) -> io::Result<Stream> {
         pause().await;
         let (stream, ()) = poll_fn(|cx| self.door.poll_accept(cx)).await?;
-        self.accepted.borrow_mut().push(stream.handle());
+        self.conns.borrow_mut().push(stream.handle());
+        Ok(stream)
+    }
+
+    /// Dials a shard's [`Entrance`] as this process.
+    ///
+    /// # Errors
+    /// As [`Engine::dial`](crate::Engine::dial).
+    pub async fn dial(&self, entrance: &Endpoint, deadline: Timestamp) -> io::Result<Stream> {
+        let stream = dial(entrance, deadline).await?;
+        self.conns.borrow_mut().push(stream.handle());
         Ok(stream)
     }
 
@@ -76,20 +98,55 @@ impl Worker {
     /// bytes were unread, else with an end of stream and a reset of what is sent later.
     pub fn kill(&self) {
         self.close();
-        self.accepted.borrow().iter().for_each(Handle::kill);
+        self.conns.borrow().iter().for_each(Handle::kill);
     }
 
     /// Stops listening and removes the endpoint: dialling does not find it.
     pub fn remove(&self) {
         self.close();
-        let door = world::current().workers.0.borrow_mut().remove(self.endpoint.path());
-        drop(door);
+        world::current().endpoints.remove(&self.endpoint, &self.door);
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// Accepts simulated workers for one shard.
+pub struct Entrance {
+    endpoint: Endpoint,
+    door: Rc<Door<()>>,
+}
+
+impl Entrance {
+    pub(super) fn open(endpoint: &Endpoint) -> io::Result<Self> {
+        let door = world::current().endpoints.open(endpoint)?;
+        Ok(Self { endpoint: endpoint.clone(), door })
+    }
+}
+
+impl crate::Entrance for Entrance {
+    type Conn = Stream;
+
+    async fn accept(&self) -> io::Result<Stream> {
+        pause().await;
+        poll_fn(|cx| self.door.poll_accept(cx)).await.map(|(stream, ())| stream)
+    }
+
+    fn close(&self) {
+        self.door.close();
+    }
+}
+
+impl Drop for Entrance {
+    fn drop(&mut self) {
+        self.door.close();
+        // It may outlive its world.
+        if let Some(world) = world::try_current() {
+            world.endpoints.remove(&self.endpoint, &self.door);
+        }
     }
 }
 
@@ -106,7 +163,7 @@ pub(super) async fn dial(endpoint: &Endpoint, deadline: Timestamp) -> io::Result
     }
     Sleep::until(deadline.min(world.now() + world.latency())).await;
     loop {
-        let door = world.workers.at(endpoint).ok_or(ErrorKind::NotFound)?;
+        let door = world.endpoints.at(endpoint).ok_or(ErrorKind::NotFound)?;
         if !door.is_open() {
             return Err(ErrorKind::ConnectionRefused.into());
         }

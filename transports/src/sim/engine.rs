@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use forebay_core::time::Timestamp;
 
 use super::timers::Sleep;
-use super::{Bound, Config, Stream, TcpListener, World, endpoint, listener, stream, world};
+use super::{Bound, Config, Entrance, Stream, TcpListener, World, endpoint, listener, stream, world};
 use crate::{BindError, Endpoint, Engine, EngineOptions};
 
 /// The engine: see the [module](super).
@@ -22,6 +22,7 @@ impl Engine for Sim {
     type Listener = TcpListener;
     type Downstream = Stream;
     type Upstream = Stream;
+    type Entrance = Entrance;
 
     /// Binds on the calling thread, before or inside [`World::run`].
     fn bind(address: SocketAddr, shards: usize) -> Result<Vec<Bound>, BindError> {
@@ -56,6 +57,10 @@ impl Engine for Sim {
 
     fn dial(endpoint: &Endpoint, deadline: Timestamp) -> impl Future<Output = io::Result<Stream>> {
         endpoint::dial(endpoint, deadline)
+    }
+
+    fn open(endpoint: &Endpoint) -> io::Result<Entrance> {
+        Entrance::open(endpoint)
     }
 
     fn sleep_until(deadline: Timestamp) -> impl Future<Output = ()> {

@@ -1,7 +1,7 @@
 //! A simulated world for tests: seeded, single-threaded, with a virtual clock and faults.
 //!
 //! [`World::run`] enters a world on the calling thread and runs a program in it to its end. Inside, the engine [`Sim`]
-//! keeps the same contract as the real back ends; [`connect`] plays a client and [`Worker`] plays a worker's end. The
+//! keeps the same contract as the real back ends; [`connect`] plays a client and [`Worker`] plays a worker's end, whoever dials. The
 //! seed decides everything that is left open: which runnable task goes next, how bytes are split, how long they
 //! travel, and which faults of the [`Config`] strike when. The same seed gives the same history, and
 //! [`Outcome::history`] is a hash to check that by. [`heal`] ends all faults, for tests of recovery.
@@ -25,7 +25,7 @@ mod timers;
 mod world;
 
 pub use config::{Config, Faults};
-pub use endpoint::Worker;
+pub use endpoint::{Entrance, Worker};
 pub use engine::Sim;
 pub use listener::{Bound, TcpListener, connect};
 pub use random::Random;

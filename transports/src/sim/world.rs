@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use forebay_core::time::Timestamp;
 
-use super::endpoint::Workers;
+use super::endpoint::Endpoints;
 use super::executor::{Executor, MAIN};
 use super::random::mix;
 use super::timers::{Event, Timers};
@@ -53,7 +53,7 @@ pub struct World {
     healed: Cell<bool>,
     pub(super) executor: Executor,
     pub(super) timers: Timers,
-    pub(super) workers: Workers,
+    pub(super) endpoints: Endpoints,
     schedule: RefCell<Random>,
     chaos: RefCell<Random>,
     program: RefCell<Random>,
@@ -75,7 +75,7 @@ impl World {
             healed: Cell::new(false),
             executor: Executor::default(),
             timers: Timers::default(),
-            workers: Workers::default(),
+            endpoints: Endpoints::default(),
             schedule: RefCell::new(root.derive(1)),
             chaos: RefCell::new(root.derive(2)),
             program: RefCell::new(root.derive(3)),
@@ -183,7 +183,7 @@ impl Drop for Entered {
     fn drop(&mut self) {
         self.0.executor.clear();
         self.0.timers.clear();
-        self.0.workers.clear();
+        self.0.endpoints.clear();
         listener::forget_addresses();
         let world = CURRENT.with_borrow_mut(Option::take);
         drop(world);

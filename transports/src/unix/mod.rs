@@ -3,6 +3,7 @@
 
 mod bind;
 mod dial;
+mod entrance;
 #[cfg(target_os = "linux")]
 mod memory;
 mod socket;
@@ -11,7 +12,8 @@ mod thread;
 pub use bind::Bound;
 pub(crate) use bind::bind;
 pub(crate) use dial::dial;
+pub(crate) use entrance::{SocketFile, open};
 #[cfg(target_os = "linux")]
 pub use memory::allow_huge_pages;
-pub(crate) use socket::{abort, accept, finish, is_quiet, send};
+pub(crate) use socket::{abort, accept, accept_worker, enlarge, finish, is_quiet, send};
 pub(crate) use thread::prepare;

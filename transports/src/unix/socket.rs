@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use forebay_core::buf::{Queue, Slice};
@@ -68,12 +68,29 @@ fn send_up_to<const N: usize>(socket: BorrowedFd<'_>, slices: &[Slice]) -> io::R
 /// # Errors
 /// `WouldBlock` where none waits; `NotConnected` once the listener was shut down; else what befell this one client.
 pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(TcpStream, SocketAddr)> {
+    let (socket, remote) = accept_any(listener)?;
+    let remote = remote.as_socket().ok_or(ErrorKind::ConnectionAborted)?;
+    Ok((socket.into(), remote))
+}
+
+/// The next worker that has dialled, if one waits; the rest as with [`accept`].
+pub(crate) fn accept_worker(entrance: BorrowedFd<'_>) -> io::Result<UnixStream> {
+    let (socket, _) = accept_any(entrance)?;
+    enlarge(&socket);
+    Ok(socket.into())
+}
+
+/// Asks for larger buffers on a connection to a worker. Best effort: the defaults work, only slower.
+pub(crate) fn enlarge(socket: &impl AsFd) {
+    let socket = SockRef::from(socket);
+    let _ = socket.set_send_buffer_size(UPSTREAM_BUFFER);
+    let _ = socket.set_recv_buffer_size(UPSTREAM_BUFFER);
+}
+
+fn accept_any(listener: BorrowedFd<'_>) -> io::Result<(Socket, SockAddr)> {
     loop {
         match SockRef::from(&listener).accept() {
-            Ok((socket, remote)) => {
-                let remote = remote.as_socket().ok_or(ErrorKind::ConnectionAborted)?;
-                return Ok((socket.into(), remote));
-            }
+            Ok(accepted) => return Ok(accepted),
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
             // EINVAL: it no longer listens.
             Err(e) if e.kind() == ErrorKind::InvalidInput => {
@@ -91,9 +108,7 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(TcpStream, SocketA
 pub(crate) fn connect(endpoint: &Endpoint) -> io::Result<UnixStream> {
     let address = SockAddr::unix(endpoint.path())?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
-    // Best effort: the defaults work, only slower.
-    let _ = socket.set_send_buffer_size(UPSTREAM_BUFFER);
-    let _ = socket.set_recv_buffer_size(UPSTREAM_BUFFER);
+    enlarge(&socket);
     loop {
         match socket.connect(&address) {
             Ok(()) => return Ok(socket.into()),

@@ -54,6 +54,10 @@ impl Harness for Monoio {
         on_monoio::Stream::adopt(worker.accept().unwrap().0).unwrap()
     }
 
+    async fn enter(endpoint: &Endpoint) -> io::Result<on_monoio::Stream> {
+        on_monoio::Stream::adopt(std::os::unix::net::UnixStream::connect(endpoint.path())?)
+    }
+
     fn nodelay(conn: &on_monoio::Stream) -> Option<bool> {
         Some(socket2::SockRef::from(conn).tcp_nodelay().unwrap())
     }
@@ -83,6 +87,11 @@ impl Harness for Compio {
         on_compio::Stream::new(compio::net::UnixStream::from_std(socket).unwrap())
     }
 
+    async fn enter(endpoint: &Endpoint) -> io::Result<on_compio::Upstream> {
+        let socket = std::os::unix::net::UnixStream::connect(endpoint.path())?;
+        Ok(on_compio::Stream::new(compio::net::UnixStream::from_std(socket)?))
+    }
+
     fn nodelay(conn: &on_compio::Downstream) -> Option<bool> {
         Some(socket2::SockRef::from(conn).tcp_nodelay().unwrap())
     }
@@ -107,6 +116,11 @@ impl Harness for Sim {
 
     async fn accept(worker: &simulated::Worker) -> simulated::Stream {
         worker.accept().await.unwrap()
+    }
+
+    async fn enter(endpoint: &Endpoint) -> io::Result<simulated::Stream> {
+        let process = Self::work(&Endpoint::new(format!("/run/worker-{}.sock", Self::now().as_nanos())));
+        process.dial(endpoint, Self::now() + std::time::Duration::from_secs(1)).await
     }
 
     fn nodelay(_conn: &simulated::Stream) -> Option<bool> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use forebay_core::buf::{Chunk, ChunkSize, Pool, Queue};
 use forebay_core::time::Timestamp;
-use forebay_transports::{Conn, Endpoint, Engine, Listener};
+use forebay_transports::{Conn, Endpoint, Engine, Entrance, Listener};
 
 /// Real time after which a test has failed; generous, because the machine may be busy.
 const TEST_MAX: Duration = Duration::from_secs(60);
@@ -36,6 +36,9 @@ pub(crate) trait Harness: Engine {
 
     /// Accepts one connection.
     fn accept(worker: &Self::Worker) -> impl Future<Output = Self::WorkerConn>;
+
+    /// Dials an entrance as a worker.
+    fn enter(endpoint: &Endpoint) -> impl Future<Output = io::Result<Self::WorkerConn>>;
 
     /// Whether `TCP_NODELAY` is set; none where there is no TCP.
     fn nodelay(conn: &Self::Downstream) -> Option<bool>;
@@ -93,6 +96,14 @@ pub(crate) async fn workers<E: Harness>() -> (E::Upstream, E::WorkerConn) {
     let worker = E::work(&endpoint);
     let ours = E::dial(&endpoint, E::now() + LEVEL_MAX).await.unwrap();
     (ours, E::accept(&worker).await)
+}
+
+/// Our end and that of a worker that has dialled in.
+pub(crate) async fn entered<E: Harness>() -> (E::Upstream, E::WorkerConn) {
+    let endpoint = E::endpoint();
+    let entrance = E::open(&endpoint).unwrap();
+    let worker = E::enter(&endpoint).await.unwrap();
+    (entrance.accept().await.unwrap(), worker)
 }
 
 /// Waits until `level` holds.

@@ -1,18 +1,19 @@
 //! The contract of `contract.rs`, sentence by sentence, against every back end.
 //!
 //! A test is a generic async function in one of the modules; the macro at the end makes it a test of every back end,
-//! each run on a thread and in a runtime of its own. Stream tests run twice, on a client's and on a worker's
-//! connection, and after each all buffers must be home.
+//! each run on a thread and in a runtime of its own. Stream tests run three times, on a client's connection, on
+//! one to a worker and on one from a worker, and after each all buffers must be home.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may panic as tests do")]
 
 mod backends;
 mod engine;
+mod enter;
 mod harness;
 mod listen;
 mod streams;
 
-/// Tests of both kinds of connection, then tests that need the engine only.
+/// Tests of every kind of connection, then tests that need the engine only.
 macro_rules! tests {
     (streams: $($name:ident,)*) => {
         $(#[test]
@@ -23,6 +24,9 @@ macro_rules! tests {
                 streams::$name::<Backend, _, _>(ours, client, pool.clone()).await;
                 harness::all_home::<Backend>(&pool).await;
                 let (ours, worker) = harness::workers::<Backend>().await;
+                streams::$name::<Backend, _, _>(ours, worker, pool.clone()).await;
+                harness::all_home::<Backend>(&pool).await;
+                let (ours, worker) = harness::entered::<Backend>().await;
                 streams::$name::<Backend, _, _>(ours, worker, pool.clone()).await;
                 harness::all_home::<Backend>(&pool).await;
             });
@@ -43,7 +47,7 @@ macro_rules! suite {
             use forebay_core::buf::Pool;
 
             use super::backends::$backend as backend;
-            use super::{engine, harness, listen, streams};
+            use super::{engine, enter, harness, listen, streams};
             use backend::Backend;
 
             tests! { streams:
@@ -77,6 +81,18 @@ macro_rules! suite {
                 an_address_in_use_is_an_error,
                 an_address_is_free_again_after_use,
                 a_thousand_connections,
+            }
+
+            tests! { enter:
+                workers_enter_in_order_and_may_write_first,
+                an_accept_waits_for_a_worker,
+                closing_completes_the_accept_of_a_worker,
+                a_closed_entrance_refuses_workers_and_keeps_those_it_has,
+                who_was_not_accepted_is_cut_off,
+                a_dropped_entrance_is_not_found,
+                an_entrance_in_use_is_an_error,
+                what_the_dead_left_is_replaced,
+                a_late_drop_leaves_the_next_entrance_alone,
             }
 
             tests! { engine:

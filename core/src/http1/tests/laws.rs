@@ -6,13 +6,18 @@ use proptest::prelude::*;
 /// What a body decoder makes of an input that arrives in pieces of `sizes`, over and over.
 pub(super) struct Outcome {
     forwarded: Vec<u8>,
+    /// The bytes of trailer fields, and the fields.
+    trailer: Vec<u8>,
+    trailers: Trailers,
     data_bytes: u64,
     consumed: usize,
     verdict: Result<bool, Reject>,
 }
 
 fn run(mut decoder: BodyDecoder, input: &[u8], sizes: &[usize]) -> Outcome {
-    let mut outcome = Outcome { forwarded: Vec::new(), data_bytes: 0, consumed: 0, verdict: Ok(false) };
+    let (trailer, trailers) = (Vec::new(), Trailers::default());
+    let mut outcome =
+        Outcome { forwarded: Vec::new(), trailer, trailers, data_bytes: 0, consumed: 0, verdict: Ok(false) };
     let mut sizes = sizes.iter().copied().cycle();
     let mut end = 0;
     while outcome.consumed < input.len() && !decoder.is_done() {
@@ -21,7 +26,10 @@ fn run(mut decoder: BodyDecoder, input: &[u8], sizes: &[usize]) -> Outcome {
         }
         match decoder.decode(&input[outcome.consumed..end]) {
             Ok(run) => {
-                assert!(run.consumed > 0 && run.forward.end <= run.consumed);
+                assert!(run.consumed > 0 && run.forward.end <= run.consumed && run.trailer.end <= run.consumed);
+                let trailer = &input[outcome.consumed..][run.trailer];
+                outcome.trailer.extend_from_slice(trailer);
+                outcome.trailers.take(trailer).unwrap();
                 outcome.forwarded.extend_from_slice(&input[outcome.consumed..][run.forward]);
                 outcome.data_bytes += run.data_bytes;
                 outcome.consumed += run.consumed;
@@ -131,6 +139,31 @@ fn chunked_bodies_that_are_refused() {
 }
 
 #[test]
+fn trailer_fields_are_told_apart() {
+    let body = b"1\r\nx\r\n0\r\nX-Sum: \t a, b \r\nX-Empty:\r\nX-Sum:c:d\r\n\r\nGET / HTTP/1.1\r\nA: b\r\n";
+    for sizes in [&[][..], &[1], &[2, 3], &[12, 1]] {
+        let outcome = run(decoder(Flavour::DataOnly), body, sizes);
+        assert_eq!((outcome.verdict, &outcome.forwarded[..]), (Ok(true), &b"x"[..]));
+        assert_eq!(outcome.trailer, b"X-Sum: \t a, b \r\nX-Empty:\r\nX-Sum:c:d\r\n");
+        let fields: Vec<(&[u8], &[u8])> = outcome.trailers.iter().collect();
+        assert_eq!(fields, [(&b"X-Sum"[..], &b"a, b"[..]), (b"X-Empty", b""), (b"X-Sum", b"c:d")]);
+        assert!(run(decoder(Flavour::Verbatim), body, sizes).trailers.is_empty());
+    }
+    assert!(run(decoder(Flavour::DataOnly), b"0\r\n\r\n", &[]).trailers.is_empty());
+}
+
+#[test]
+fn trailers_have_a_bound() {
+    let mut trailers = Trailers::default();
+    let line = format!("A: {}\r\n", "b".repeat(usize::from(TRAILER_BYTES_MAX) - 5));
+    trailers.take(line.as_bytes()).unwrap();
+    assert!(trailers.take(b"").is_ok() && trailers.take(b"C").is_err());
+    assert_eq!(trailers.iter().count(), 1);
+    trailers.clear();
+    assert!(trailers.is_empty() && trailers.take(b"C").is_ok() && trailers.iter().count() == 0);
+}
+
+#[test]
 fn applications_may_send_most_trailers() {
     let check =
         |body: &str| BodyDecoder::new(Framing::Chunked, Flavour::Verbatim, Side::Response).check(body.as_bytes());
@@ -205,6 +238,7 @@ proptest! {
             prop_assert_eq!(whole.forwarded, split.forwarded);
             prop_assert_eq!(whole.data_bytes, split.data_bytes);
             prop_assert_eq!(whole.consumed, split.consumed);
+            prop_assert_eq!(whole.trailer, split.trailer);
             prop_assert_eq!(whole.verdict, split.verdict);
         }
     }
@@ -213,7 +247,7 @@ proptest! {
     fn chunked_data_comes_back(
         chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..300), 0..8),
         extension in prop::sample::select(vec!["", ";a", ";a=b", " ;a=\"\u{fc}\""]),
-        trailer in prop::sample::select(vec!["", "X-A: b\r\n"]),
+        trailer in prop::sample::select(vec!["", "X-A: b\r\n", "a:\r\nB: \t \r\na: c:\r\n"]),
         sizes in prop::collection::vec(1_usize..400, 1..6),
     ) {
         let (mut body, mut clean) = (Vec::new(), Vec::new());
@@ -231,6 +265,8 @@ proptest! {
         prop_assert_eq!(&body[data.consumed..], b"GET /next");
         let verbatim = run(decoder(Flavour::Verbatim), &body, &sizes);
         prop_assert_eq!(&verbatim.forwarded, &clean);
+        prop_assert_eq!((&data.trailer[..], verbatim.trailer.len()), (trailer.as_bytes(), 0));
+        prop_assert_eq!(data.trailers.iter().count(), trailer.matches('\n').count());
     }
 
     #[test]

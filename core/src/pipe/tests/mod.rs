@@ -110,7 +110,7 @@ fn list(fields: &FieldSection<'_>) -> String {
 fn describe(event: &Event<'_, &[u8]>) -> String {
     match event {
         Event::Hello(it) => format!(
-            r#"{{"type":"HELLO","version":{},"worker":{},"features":{},"generation":{},"pid":{},"window":{},"data_bytes_max":{},"node_version":{}}}"#,
+            r#"{{"type":"HELLO","version":{},"worker":{},"features":{},"generation":{},"pid":{},"window":{},"data_bytes_max":{},"node_version":{},"endpoint":{}}}"#,
             it.version,
             it.worker.0,
             it.features,
@@ -118,11 +118,12 @@ fn describe(event: &Event<'_, &[u8]>) -> String {
             it.pid,
             it.window,
             it.data_bytes_max,
-            quoted(it.node_version)
+            quoted(it.node_version),
+            quoted(it.endpoint.as_bytes())
         ),
         Event::Welcome(it) => format!(
-            r#"{{"type":"WELCOME","version":{},"streams_max":{},"features":{},"window":{},"data_bytes_max":{}}}"#,
-            it.version, it.streams_max, it.features, it.window, it.data_bytes_max
+            r#"{{"type":"WELCOME","version":{},"streams_max":{},"features":{},"window":{},"data_bytes_max":{},"shards":{}}}"#,
+            it.version, it.streams_max, it.features, it.window, it.data_bytes_max, it.shards
         ),
         Event::Ping(token) => format!(r#"{{"type":"PING","token":"{:016x}"}}"#, token.swap_bytes()),
         Event::Pong(it) => {

@@ -1,14 +1,12 @@
 //! One end of the model: what it sends on its streams, and what it makes of what comes.
 
 use super::DATA_BYTES_MAX;
-use crate::buf::Slice;
-use crate::pipe::{
+use forebay_core::buf::Slice;
+use forebay_core::pipe::{
     Decoder, Event, HeadEncoder, Outcome, ResetCode, Role, Signal, StreamId, Streams, flag, put_data, put_raw,
     put_reset, put_window,
 };
-use alloc::collections::BTreeMap;
-use alloc::vec;
-use alloc::vec::Vec;
+use std::collections::BTreeMap;
 
 /// What an exchange is going to be, decided when it is opened.
 #[derive(Clone, Copy, Debug)]

@@ -6,15 +6,13 @@
 
 mod side;
 
-use crate::buf::{ChunkSize, Pool};
-use crate::pipe::{
+use forebay_core::buf::{ChunkSize, Pool};
+use forebay_core::pipe::{
     Client, Decoder, HeadEncoder, Hello, Opening, Role, StreamId, Streams, VERSION, Welcome, flag, put_hello,
     put_welcome,
 };
-use alloc::collections::BTreeMap;
-use alloc::vec;
-use alloc::vec::Vec;
 use side::{Exchange, Plan, Side};
+use std::collections::BTreeMap;
 
 /// Body bytes that either end accepts in a frame.
 const DATA_BYTES_MAX: u32 = 4096;
@@ -50,16 +48,17 @@ impl World {
         let mut worker = side(Role::Worker, front_window, worker_window);
         let hello = Hello {
             version: VERSION,
-            worker: crate::id::WorkerId(0),
+            worker: forebay_core::id::WorkerId(0),
             features: 0,
-            generation: crate::id::Generation(1),
+            generation: forebay_core::id::Generation(1),
             pid: 1,
             window: worker_window,
             data_bytes_max: DATA_BYTES_MAX,
             node_version: b"v0",
+            endpoint: "",
         };
         let (window, data_bytes_max) = (front_window, DATA_BYTES_MAX);
-        let welcome = Welcome { version: VERSION, streams_max, features: 0, window, data_bytes_max };
+        let welcome = Welcome { version: VERSION, streams_max, features: 0, window, data_bytes_max, shards: 1 };
         put_hello(&hello, &mut worker.outbox).expect("no bound");
         put_welcome(&hello.answer(&welcome), &mut front.outbox).expect("no bound");
         Self { pool: Pool::new(1 << 20), front, worker, plans: BTreeMap::new(), opened: 0, completed: 0 }

@@ -1,1 +1,0 @@
-//! Generators, reference models and invariant checkers for the tests of other crates.

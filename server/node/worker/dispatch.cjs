@@ -1,0 +1,102 @@
+// Turns a request's head into node's own objects and emits 'request', as node's server does after its parser.
+'use strict';
+
+const { AsyncResource } = require('async_hooks');
+const diagnostics = require('diagnostics_channel');
+const { FLAG } = require('../pipe/wire.cjs');
+const { kExchange, kIncomingMessage, kServerResponse, kUniqueHeaders } = require('./hidden.cjs');
+const { Socket } = require('./socket.cjs');
+
+const startChannel = diagnostics.channel('http.server.request.start');
+
+/** Nobody but us ends the resource; without it node would watch for its collection, which costs. */
+const RESOURCE = { requireManualDestroy: true };
+const NO_FIELDS = Object.freeze([]);
+
+/** Builds the pair for `exchange` and hands it to the server's listeners. */
+function dispatch(exchange) {
+  if (exchange.localDone) return;
+  const { head, server } = exchange;
+  const socket = new Socket(exchange, server);
+  exchange.socket = socket;
+  const req = makeRequest(exchange, head, server, socket);
+  const res = makeResponse(exchange, server, req, socket);
+  exchange.resource = new AsyncResource('HTTPINCOMINGMESSAGE', RESOURCE);
+  if (server.timeout > 0) socket.setTimeout(server.timeout);
+  exchange.resource.runInAsyncScope(emit, undefined, server, req, res, exchange);
+  if (exchange.remoteDone && exchange.eofPending && !req.destroyed) {
+    req.complete = true;
+    // Somebody reads already and waits for the end.
+    if (req._consuming) exchange.inScope(exchange.wantBody, exchange);
+  }
+}
+
+function makeRequest(exchange, head, server, socket) {
+  const req = new server[kIncomingMessage](socket);
+  const minor = (head.flags & FLAG.HTTP_10) === 0 ? 1 : 0;
+  req.httpVersionMajor = 1;
+  req.httpVersionMinor = minor;
+  req.httpVersion = minor === 1 ? '1.1' : '1.0';
+  if (server.joinDuplicateHeaders) req.joinDuplicateHeaders = true;
+  req.url = head.target;
+  req.upgrade = false;
+  const fields = head.rawHeaders;
+  const { maxHeadersCount } = server;
+  const most = typeof maxHeadersCount === 'number' && maxHeadersCount > 0 ? maxHeadersCount * 2 : fields.length;
+  req._addHeaderLines(fields, Math.min(most, fields.length));
+  req.method = head.method;
+  exchange.req = req;
+  return req;
+}
+
+function makeResponse(exchange, server, req, socket) {
+  const options = {
+    highWaterMark: socket.writableHighWaterMark,
+    rejectNonStandardBodyWrites: server.rejectNonStandardBodyWrites,
+  };
+  const res = new server[kServerResponse](req, options);
+  res[kExchange] = exchange;
+  res._keepAliveTimeout = server.keepAliveTimeout;
+  res._maxRequestsPerSocket = server.maxRequestsPerSocket;
+  res.shouldKeepAlive = true;
+  res[kUniqueHeaders] = server[kUniqueHeaders];
+  exchange.res = res;
+  if (startChannel.hasSubscribers) startChannel.publish({ request: req, response: res, socket, server });
+  socket._httpMessage = res;
+  res.socket = socket;
+  if (res._eventsCount > 0) res.emit('socket', socket);
+  return res;
+}
+
+function emit(server, req, res, exchange) {
+  const { flags } = exchange.head;
+  if ((flags & FLAG.EXPECT) !== 0) {
+    res._expect_continue = true;
+    if (server.listenerCount('checkContinue') > 0) {
+      server.emit('checkContinue', req, res);
+      return;
+    }
+    res.writeContinue();
+  } else if (expects(req.rawHeaders) && (flags & FLAG.HTTP_10) === 0) {
+    if (server.listenerCount('checkExpectation') > 0) {
+      server.emit('checkExpectation', req, res);
+    } else {
+      res.writeHead(417);
+      res.end();
+    }
+    return;
+  }
+  server.emit('request', req, res);
+}
+
+/** Whether there is an expectation; the usual one has a flag. */
+function expects(fields) {
+  for (let i = 0; i < fields.length; i += 2) {
+    if (fields[i].length === 6 && fields[i].toLowerCase() === 'expect') {
+      return !/(?:^|\W)100-continue(?:$|\W)/i.test(fields[i + 1]);
+    }
+  }
+  return false;
+}
+
+module.exports = { dispatch, NO_FIELDS };

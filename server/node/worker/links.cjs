@@ -1,0 +1,168 @@
+// The connections of one server to the front's shards: dialled when it listens, closed when it closes.
+//
+// Every link is unref'd: it must not keep a process alive that has nothing else to do. While the server closes, or where
+// the application has unref'd it, requests in flight keep their link, as clients' sockets would.
+'use strict';
+
+const { kIncomingMessage, kLinks, kServerResponse, missing } = require('./hidden.cjs');
+const { Link } = require('./link.cjs');
+const { Heartbeat } = require('./stats.cjs');
+const response = require('./response.cjs');
+const { patchServers } = require('./server.cjs');
+
+/** How long a server waits for the front before it goes on with HTTP alone. */
+const WELCOME_TIMEOUT_MS = 1000;
+
+class Links {
+  /** `about`: pipe, worker, generation, endpoint. */
+  constructor(server, about) {
+    this.server = server;
+    this.about = about;
+    this.links = [];
+    this.isReady = false;
+    this.isClosing = false;
+    this.expected = 1;
+    this.greetedCount = 0;
+    this.onReady = undefined;
+    this.timer = undefined;
+    this.heartbeat = undefined;
+    server[kLinks] = this;
+  }
+
+  /** Dials; calls back once, with whether all shards have answered. */
+  open(onReady) {
+    this.onReady = onReady;
+    this.timer = setTimeout(() => this.settle(false), WELCOME_TIMEOUT_MS);
+    this.dial(this.about.pipe);
+  }
+
+  dial(path) {
+    const { worker, generation, endpoint } = this.about;
+    const link = new Link(this, this.server, path, { worker, generation, endpoint });
+    link.socket.unref();
+    this.links.push(link);
+  }
+
+  settle(isReady) {
+    const { onReady } = this;
+    if (onReady === undefined) return;
+    this.onReady = undefined;
+    clearTimeout(this.timer);
+    this.isReady = isReady;
+    if (isReady) this.heartbeat = new Heartbeat(this);
+    else this.abandon();
+    onReady(isReady);
+  }
+
+  /** Gives all links up at once. */
+  abandon() {
+    this.stop();
+    for (const link of this.links) link.socket.destroy();
+  }
+
+  stop() {
+    this.heartbeat?.stop();
+    this.heartbeat = undefined;
+    if (this.server[kLinks] === this) this.server[kLinks] = undefined;
+  }
+
+  /** The application closes its server: what is open finishes. */
+  close() {
+    if (this.isClosing) return;
+    this.isClosing = true;
+    this.stop();
+    this.settle(false);
+    for (const link of this.links) {
+      if (link.inFlight > 0) link.socket.ref();
+      if (link.isGreeted && !link.isClosed) {
+        link.encoder.closing();
+        link.wrote();
+      }
+      link.stopTaking();
+    }
+  }
+
+  /** The application needs what frames cannot carry. */
+  demote(reason) {
+    if (this.isClosing) return;
+    this.isClosing = true;
+    this.stop();
+    const [first] = this.links.filter((link) => link.isGreeted && !link.isClosed);
+    if (first !== undefined) {
+      first.encoder.demote(reason);
+      first.wrote();
+    }
+    for (const link of this.links) link.stopTaking();
+  }
+
+  /** Sockets of all exchanges that are open. */
+  sockets() {
+    return this.links.flatMap((link) => link.streams).flatMap((exchange) => exchange?.socket ?? []);
+  }
+
+  // What links tell.
+
+  greeted(link, welcome) {
+    if (link === this.links[0]) {
+      this.expected = welcome.shards;
+      for (let shard = 1; shard < welcome.shards; shard++) this.dial(`${this.about.pipe}.${shard}`);
+    }
+    this.greetedCount++;
+    if (this.greetedCount === this.expected) this.settle(true);
+  }
+
+  began(link) {
+    const { server } = this;
+    server._connections++;
+    if (server._unref && link.inFlight === 1) link.socket.ref();
+  }
+
+  finished(link) {
+    const { server } = this;
+    server._connections--;
+    if (this.isClosing) {
+      // As net.Server does when a connection has closed.
+      if (server._connections === 0) server._emitCloseIfDrained();
+    } else if (server._unref && link.inFlight === 0) {
+      link.socket.unref();
+    }
+  }
+
+  pinged(link, token) {
+    if (this.heartbeat !== undefined) {
+      this.heartbeat.pong(link, token);
+    } else {
+      link.encoder.pong(token, 0);
+      link.wrote();
+    }
+  }
+
+  closed(link) {
+    this.links = this.links.filter((other) => other !== link);
+    if (!link.isGreeted) this.settle(false);
+    if (this.links.length === 0) this.stop();
+  }
+}
+
+/** Why this server cannot be fed through frames, or undefined. */
+function ineligible(server) {
+  if (missing.length > 0) return `this node has no ${missing.join(', ')}`;
+  const isHttp = typeof server[kIncomingMessage] === 'function' && typeof server[kServerResponse] === 'function';
+  return isHttp ? undefined : 'not a plain http.Server';
+}
+
+/** Feeds `server` through frames as well; calls back with whether it does. */
+function feed(server, about, onReady) {
+  const reason = ineligible(server);
+  if (reason !== undefined) {
+    onReady(false, reason);
+    return undefined;
+  }
+  response.install();
+  patchServers();
+  const links = new Links(server, about);
+  links.open(onReady);
+  return links;
+}
+
+module.exports = { feed };

@@ -1,0 +1,197 @@
+//! Where workers dial in, and the reader of each connection: greeting, frames, the end.
+
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use forebay_core::buf::{ChunkSize, Slice};
+use forebay_core::id::{Generation, WorkerId};
+use forebay_core::pipe::{Decoder, Error, Event, Hello, Pong, Role, VERSION, Welcome, put_ping, put_welcome};
+use forebay_core::time::Timestamp;
+use forebay_transports::{Conn, Entrance};
+
+use super::{DATA_BYTES_MAX, Pipe, STREAMS_MAX, State};
+use crate::bulletin::Event as Report;
+use crate::shard::op::{Op, reader, settle};
+use crate::shard::{ACCEPT_PAUSE, Engine, Shard};
+
+/// Time between two PINGs. 1 s.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// A worker's life signs.
+#[derive(Debug, Default)]
+pub(super) struct Heart {
+    /// When the last PING was sent.
+    asked: Timestamp,
+    /// Its token, while there is no answer.
+    token: Option<u64>,
+    /// Whether the silence was reported.
+    reported: bool,
+}
+
+/// Accepts workers until the entrance is closed.
+pub(in crate::shard) async fn welcome_workers<E: Engine>(shard: Rc<Shard<E>>, entrance: Rc<E::Entrance>) {
+    loop {
+        match entrance.accept().await {
+            Ok(conn) => E::spawn(serve(Rc::clone(&shard), conn)),
+            Err(error) if error.kind() == ErrorKind::NotConnected => return,
+            Err(error) => {
+                tracing::warn!("cannot accept a worker: {error}; trying again in {} ms", ACCEPT_PAUSE.as_millis());
+                E::sleep_until(E::now() + ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Serves one connection from HELLO to its end.
+async fn serve<E: Engine>(shard: Rc<Shard<E>>, conn: E::Upstream) {
+    let mut decoder = Decoder::<Slice>::new(Role::Worker, DATA_BYTES_MAX);
+    let Some((conn, hello, rest)) = greeting(&shard, conn, &mut decoder).await else { return };
+    let pipe = Rc::new(Pipe::new(&hello, conn, &shard));
+    let welcome = Welcome {
+        version: hello.version.min(VERSION),
+        streams_max: STREAMS_MAX,
+        features: 0,
+        window: shard.limits.window_bytes,
+        data_bytes_max: DATA_BYTES_MAX,
+        shards: shard.shards,
+    };
+    // A few bytes always fit.
+    let _fits = put_welcome(&welcome, &mut pipe.state.borrow_mut().out);
+    pipe.flush.want();
+    let writer = Rc::clone(&pipe);
+    E::spawn(async move { writer.write().await });
+    shard.pipes.add(&pipe);
+    shard.wake_all_queues();
+    let end = read(&shard, &pipe, &mut decoder, rest).await;
+    shard.pipes.remove(&pipe);
+    pipe.on_broken();
+    pipe.conn.abort();
+    if let Err(error) = end {
+        shard.bulletin.report(Report::Malformed(pipe.worker, pipe.generation, error.name()));
+    }
+}
+
+/// What a worker said of itself, by value.
+pub(super) struct Introduced {
+    pub(super) worker: WorkerId,
+    pub(super) generation: Generation,
+    version: u16,
+    pub(super) window: u32,
+    pub(super) data_bytes_max: u32,
+}
+
+/// Waits for HELLO, `dial_timeout` at most, and finds whose connection it is. A stranger's is closed.
+async fn greeting<E: Engine>(
+    shard: &Shard<E>,
+    conn: E::Upstream,
+    decoder: &mut Decoder<Slice>,
+) -> Option<(E::Upstream, Introduced, Slice)> {
+    let timer = shard.timers.register();
+    timer.set(shard.limits.dial_timeout);
+    let introduced = {
+        let mut reads = pin!(reader(&conn));
+        loop {
+            reads.as_mut().start(shard.pool.take(ChunkSize::Small));
+            let done = poll_fn(|cx| match reads.as_mut().poll(cx) {
+                Poll::Ready(done) => Poll::Ready(Some(done)),
+                Poll::Pending => timer.poll(cx).map(|()| None),
+            });
+            let Some((result, chunk)) = done.await else {
+                conn.abort();
+                settle(reads).await;
+                return None;
+            };
+            if !matches!(result, Ok(1..)) {
+                return None;
+            }
+            let mut input = chunk.freeze();
+            match decoder.next(&mut input) {
+                Ok(Some(Event::Hello(hello))) => break introduce(shard, &hello).map(|it| (it, input)),
+                Ok(None) => {}
+                Ok(Some(_)) | Err(_) => return None,
+            }
+        }
+    };
+    introduced.map(|(introduced, rest)| (conn, introduced, rest))
+}
+
+fn introduce<E: Engine>(shard: &Shard<E>, hello: &Hello<'_>) -> Option<Introduced> {
+    let endpoint = hello.endpoint;
+    let Some((worker, generation)) = shard.bulletin.whose(endpoint, hello.generation) else {
+        tracing::warn!(target: "forebay", "process {} dialled in for {endpoint}, which is no worker's", hello.pid);
+        return None;
+    };
+    tracing::debug!(target: "forebay", "{worker} (process {}) speaks frames", hello.pid);
+    let Hello { version, window, data_bytes_max, .. } = *hello;
+    Some(Introduced { worker, generation, version, window, data_bytes_max })
+}
+
+/// Takes frames until the connection ends.
+async fn read<E: Engine>(
+    shard: &Shard<E>,
+    pipe: &Rc<Pipe<E>>,
+    decoder: &mut Decoder<Slice>,
+    rest: Slice,
+) -> Result<(), Error> {
+    let (mut input, mut size) = (rest, ChunkSize::Medium);
+    loop {
+        while let Some(event) = decoder.next(&mut input)? {
+            match event {
+                Event::Pong(pong) => pipe.on_pong(&pong),
+                Event::Stats(stats) => shard.bulletin.set_vitals(pipe.worker, &stats),
+                Event::Closing => pipe.state.borrow_mut().is_open = false,
+                Event::Demote(reason) => {
+                    pipe.state.borrow_mut().is_open = false;
+                    let reason = String::from_utf8_lossy(reason);
+                    tracing::warn!(target: "forebay", "{} is served over HTTP from here on: {reason}", pipe.worker);
+                }
+                Event::Stack(stack) => {
+                    let stack = String::from_utf8_lossy(stack);
+                    tracing::error!(target: "forebay", "{} hung here:\n{stack}", pipe.worker);
+                }
+                event => pipe.on_event(&event, shard)?,
+            }
+        }
+        let (result, chunk) = pipe.conn.read(shard.pool.take(size)).await;
+        let Ok(count @ 1..) = result else { return Ok(()) };
+        size = chunk.size().after_read(count).max(ChunkSize::Medium);
+        input = chunk.freeze();
+    }
+}
+
+impl<E: Engine> Pipe<E> {
+    /// Asks whether the event loop turns, if the last answer is a while ago.
+    pub(super) fn beat(&self, now: Timestamp) {
+        let mut state = self.state.borrow_mut();
+        let State { heart, out, is_dead, .. } = &mut *state;
+        if *is_dead || heart.token.is_some() || now.since(heart.asked) < BEAT {
+            return;
+        }
+        heart.asked = now;
+        let token = now.since(Timestamp::ZERO).as_micros() as u64;
+        heart.token = Some(token);
+        // Sixteen bytes always fit.
+        let _fits = put_ping(token, out);
+        drop(state);
+        self.flush.want();
+    }
+
+    fn on_pong(&self, pong: &Pong) {
+        let heart = &mut self.state.borrow_mut().heart;
+        if heart.token == Some(pong.token) {
+            (heart.token, heart.reported) = (None, false);
+        }
+    }
+
+    /// Since when there is no answer; once for each silence beyond `patience`.
+    pub(super) fn is_silent(&self, now: Timestamp, patience: Duration) -> bool {
+        let heart = &mut self.state.borrow_mut().heart;
+        let silent = heart.token.is_some() && now.since(heart.asked) >= patience && !heart.reported;
+        heart.reported |= silent;
+        silent
+    }
+}
