@@ -85,7 +85,7 @@ impl Shared {
 
     fn trial(&self, app: &'static App, mode: Mode) -> Result<(), Failed> {
         let reference = self.reference(app)?;
-        let mut note = |same: usize| self.results.lock().unwrap().insert((app.name, mode), same);
+        let note = |same: usize| self.results.lock().unwrap().insert((app.name, mode), same);
         if mode == Mode::Node {
             note(reference.len());
             return Ok(());

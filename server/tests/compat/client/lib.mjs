@@ -75,10 +75,14 @@ export class Run {
     for (let i = 0; i < raw.length; i += 2) {
       const name = raw[i].toLowerCase();
       if (LEFT_OUT.has(name)) continue;
+      // Forebay leaves out a Content-Length that RFC 9110 section 8.6 forbids.
+      if (response.statusCode === 204 && name === 'content-length') continue;
       this.note(`< ${raw[i]}: ${except.includes(name) ? '...' : raw[i + 1]}`);
     }
     // Node sends no framing beyond these two; which of them is part of the answer.
-    this.note(`< ${'content-length' in response.headers ? 'length known' : (response.headers['transfer-encoding'] ?? 'no framing')}`);
+    const { 'transfer-encoding': coding } = response.headers;
+    const isKnown = response.statusCode === 204 || 'content-length' in response.headers;
+    this.note(`< ${isKnown ? 'length known' : (coding ?? 'no framing')}`);
   }
 
   /** Sends a request, notes everything about its answer. `expect` is the status that it has to have. */

@@ -6,13 +6,21 @@ function open(t, path, protocols, options) {
   const socket = new WebSocket(`ws://${t.base.host}${path}`, protocols, options);
   const waiting = [];
   const arrived = [];
+  let failure;
+  socket.on('error', (error) => {
+    failure = error;
+    for (const { reject } of waiting.splice(0)) reject(error);
+  });
   // What comes before somebody asks for it is kept.
   socket.on('message', (data, isBinary) => {
     const message = isBinary ? data : data.toString();
-    if (waiting.length > 0) waiting.shift()(message);
+    if (waiting.length > 0) waiting.shift().resolve(message);
     else arrived.push(message);
   });
-  socket.next = () => (arrived.length > 0 ? arrived.shift() : new Promise((resolve) => waiting.push(resolve)));
+  socket.next = async () => {
+    if (failure) throw failure;
+    return arrived.length > 0 ? arrived.shift() : new Promise((resolve, reject) => waiting.push({ resolve, reject }));
+  };
   return socket;
 }
 
