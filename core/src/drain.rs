@@ -75,6 +75,15 @@ pub struct Left {
     pub connections: u64,
 }
 
+/// The workers' processes that exist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Processes {
+    /// All of them.
+    pub up: usize,
+    /// Those among them that were killed and have yet to vanish.
+    pub killed: usize,
+}
+
 /// What the server does on its way out. Later ones are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
@@ -94,8 +103,8 @@ pub struct Shutdown {
     step: Step,
     began: Timestamp,
     until: Timestamp,
-    stop: Duration,
-    given_up: Timestamp,
+    /// Since when there is nobody left but those who were killed.
+    killed_since: Option<Timestamp>,
     quiet_since: Option<Timestamp>,
 }
 
@@ -107,10 +116,11 @@ impl Shutdown {
     /// What a killed process gets to vanish before the server ends without it (uninterruptible sleep, a dead NFS).
     pub const VANISH: Duration = Duration::from_secs(5);
 
-    /// A shutdown that begins now and gives clients at most `drain`, then workers `stop` until they are killed.
+    /// A shutdown that begins now and gives clients at most `drain`. How long workers have until they are killed is
+    /// their life cycles' to say.
     #[must_use]
-    pub fn new(now: Timestamp, drain: Duration, stop: Duration) -> Self {
-        Self { step: Step::Drain, began: now, until: now + drain, stop, given_up: Timestamp::NEVER, quiet_since: None }
+    pub fn new(now: Timestamp, drain: Duration) -> Self {
+        Self { step: Step::Drain, began: now, until: now + drain, killed_since: None, quiet_since: None }
     }
 
     /// Time since it began.
@@ -124,8 +134,8 @@ impl Shutdown {
         self.step = self.step.max(Step::Kill);
     }
 
-    /// What is to be done now. `workers` is the number of processes that still exist.
-    pub fn poll(&mut self, now: Timestamp, left: Left, workers: usize) -> Step {
+    /// What is to be done now.
+    pub fn poll(&mut self, now: Timestamp, left: Left, processes: Processes) -> Step {
         if self.step == Step::Drain {
             self.quiet_since = if left == Left::default() { self.quiet_since.or(Some(now)) } else { None };
             let settled = self.quiet_since.is_some_and(|since| now.since(since) >= Self::SETTLE);
@@ -134,8 +144,10 @@ impl Shutdown {
             }
         }
         if self.step >= Step::Stop {
-            self.given_up = self.given_up.min(now + self.stop + Self::VANISH);
-            if workers == 0 || now >= self.given_up {
+            let Processes { up, killed } = processes;
+            self.killed_since = if killed == up { self.killed_since.or(Some(now)) } else { None };
+            let is_given_up = self.killed_since.is_some_and(|since| now.since(since) >= Self::VANISH);
+            if up == 0 || is_given_up {
                 self.step = Step::End;
             }
         }
@@ -183,41 +195,51 @@ mod tests {
         assert_eq!(drain.poll(at(5), load), Verdict::Cut(load));
     }
 
+    /// So many processes, none of them killed.
+    fn alive(up: usize) -> Processes {
+        Processes { up, killed: 0 }
+    }
+
     #[test]
     fn shutdown_takes_its_steps_in_order() {
-        let mut shutdown = Shutdown::new(at(0), Duration::from_secs(30), Duration::from_secs(10));
+        let mut shutdown = Shutdown::new(at(0), Duration::from_secs(30));
         let busy = Left { connections: 1, ..Left::default() };
-        assert_eq!(shutdown.poll(at(0), Left::default(), 2), Step::Drain, "must settle first");
-        assert_eq!(shutdown.poll(at(1), busy, 2), Step::Drain, "not quiet any more");
-        assert_eq!(shutdown.poll(at(2), Left::default(), 2), Step::Drain);
-        assert_eq!(shutdown.poll(at(3), Left::default(), 2), Step::Stop);
-        assert_eq!(shutdown.poll(at(3), busy, 1), Step::Stop, "steps are not taken back");
-        assert_eq!(shutdown.poll(at(4), busy, 0), Step::End);
+        assert_eq!(shutdown.poll(at(0), Left::default(), alive(2)), Step::Drain, "must settle first");
+        assert_eq!(shutdown.poll(at(1), busy, alive(2)), Step::Drain, "not quiet any more");
+        assert_eq!(shutdown.poll(at(2), Left::default(), alive(2)), Step::Drain);
+        assert_eq!(shutdown.poll(at(3), Left::default(), alive(2)), Step::Stop);
+        assert_eq!(shutdown.poll(at(3), busy, alive(1)), Step::Stop, "steps are not taken back");
+        assert_eq!(shutdown.poll(at(4), busy, alive(0)), Step::End);
     }
 
     #[test]
     fn shutdown_does_not_wait_longer_than_allowed() {
-        let mut shutdown = Shutdown::new(at(0), Duration::from_secs(30), Duration::from_secs(10));
+        let mut shutdown = Shutdown::new(at(0), Duration::from_secs(30));
         let busy = Left { in_flight: 1, ..Left::default() };
-        assert_eq!(shutdown.poll(at(29), busy, 1), Step::Drain);
-        assert_eq!(shutdown.poll(at(30), busy, 1), Step::Stop);
+        assert_eq!(shutdown.poll(at(29), busy, alive(1)), Step::Drain);
+        assert_eq!(shutdown.poll(at(30), busy, alive(1)), Step::Stop);
     }
 
     #[test]
     fn a_worker_that_cannot_be_killed_does_not_hold_up_the_end() {
-        let mut shutdown = Shutdown::new(at(0), Duration::ZERO, Duration::from_secs(10));
-        assert_eq!(shutdown.poll(at(1), Left::default(), 1), Step::Stop);
-        assert_eq!(shutdown.poll(at(15), Left::default(), 1), Step::Stop);
-        assert_eq!(shutdown.poll(at(16), Left::default(), 1), Step::End);
+        let mut shutdown = Shutdown::new(at(0), Duration::ZERO);
+        let (one, both) = (Processes { up: 2, killed: 1 }, Processes { up: 2, killed: 2 });
+        assert_eq!(shutdown.poll(at(1), Left::default(), one), Step::Stop);
+        assert_eq!(shutdown.poll(at(100), Left::default(), one), Step::Stop, "one of them may still end by itself");
+        assert_eq!(shutdown.poll(at(101), Left::default(), both), Step::Stop, "it has as long as any other");
+        assert_eq!(shutdown.poll(at(105), Left::default(), both), Step::Stop);
+        assert_eq!(shutdown.poll(at(106), Left::default(), both), Step::End);
     }
 
     #[test]
     fn asking_again_kills() {
-        let mut shutdown = Shutdown::new(at(0), Duration::from_secs(30), Duration::from_secs(10));
+        let mut shutdown = Shutdown::new(at(0), Duration::from_secs(30));
         shutdown.on_asked_again();
-        assert_eq!(shutdown.poll(at(0), Left { waiting: 1, ..Left::default() }, 1), Step::Kill);
-        assert_eq!(shutdown.poll(at(0), Left { waiting: 1, ..Left::default() }, 0), Step::End);
+        let waiting = Left { waiting: 1, ..Left::default() };
+        assert_eq!(shutdown.poll(at(0), waiting, alive(1)), Step::Kill);
+        assert_eq!(shutdown.poll(at(0), waiting, Processes { up: 1, killed: 1 }), Step::Kill);
+        assert_eq!(shutdown.poll(at(5), waiting, Processes { up: 1, killed: 1 }), Step::End, "it cannot be killed");
         shutdown.on_asked_again();
-        assert_eq!(shutdown.poll(at(0), Left::default(), 0), Step::End);
+        assert_eq!(shutdown.poll(at(5), Left::default(), alive(0)), Step::End);
     }
 }

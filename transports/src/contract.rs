@@ -55,6 +55,14 @@ pub trait Conn: 'static {
     /// Dropping the connection afterwards closes it.
     fn abort(&self);
 
+    /// As [`abort`](Conn::abort), and a peer over TCP is told that what it has read is not all: its stream ends with an
+    /// error, `ConnectionReset`, never with an end of stream; when the connection is dropped at the latest. What was
+    /// written but has not reached it may be lost. After an [`abort`](Conn::abort) it is too late.
+    ///
+    /// For a response that ends with its connection this is the only way to say that it was cut short. Local endpoints
+    /// know no such thing: over them it is an abort.
+    fn reset(&self);
+
     /// Whether the connection is as an idle one should be: open, and nothing to read. False once the peer has closed
     /// or sent anything. Not called while a read is in flight. Never blocks.
     fn is_quiet(&self) -> bool;
@@ -178,6 +186,12 @@ pub trait Engine: Sized + 'static {
 
     /// Lets the tasks that are runnable now go first.
     fn yield_now() -> impl Future<Output = ()>;
+
+    /// About so many small writes to different connections follow before the shard waits: a back end that can hand
+    /// several to the system at a time does so. A hint; calling it changes nothing but speed.
+    fn expect_writes(count: usize) {
+        let _ = count;
+    }
 
     /// Serves a bound address on this thread.
     ///

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, bounded};
-use forebay_core::drain::{Shutdown, Step};
+use forebay_core::drain::{Processes, Shutdown, Step};
 use forebay_core::id::{Generation, WorkerId};
 use forebay_core::time::Timestamp;
 use forebay_transports::{Endpoint, Engine};
@@ -72,7 +72,7 @@ fn wait_and_drain(bulletin: &Bulletin, told: &Receiver<Command>, log: Option<&Ac
         let command = match &mut shutdown {
             None => told.recv().ok(),
             Some(shutdown) => {
-                if shutdown.poll(now(), bulletin.left(), 0) > Step::Drain {
+                if shutdown.poll(now(), bulletin.left(), Processes::default()) > Step::Drain {
                     return Outcome::Stopped;
                 }
                 told.recv_timeout(DRAIN_POLL).ok()
@@ -81,7 +81,7 @@ fn wait_and_drain(bulletin: &Bulletin, told: &Receiver<Command>, log: Option<&Ac
         match (command, &mut shutdown) {
             (Some(Command::Stop), None) => {
                 bulletin.set_phase(Phase::Draining);
-                shutdown = Some(Shutdown::new(now(), FRONT_DRAIN, Duration::ZERO));
+                shutdown = Some(Shutdown::new(now(), FRONT_DRAIN));
             }
             (Some(Command::Stop), Some(shutdown)) => shutdown.on_asked_again(),
             (Some(Command::Reload), _) => {

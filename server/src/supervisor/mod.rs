@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use crossbeam::select;
-use forebay_core::drain::{Left, Shutdown, Step};
+use forebay_core::drain::{Left, Processes, Shutdown, Step};
 use forebay_core::id::{Generation, WorkerId};
 use forebay_core::time::Timestamp;
 use forebay_core::worker::{State, Want};
@@ -344,16 +344,17 @@ impl Supervisor {
         }
         self.abandon_reload();
         self.bulletin.set_phase(Phase::Draining);
-        let workers = &self.config.workers;
-        let shutdown = Shutdown::new(self.now(), workers.drain_timeout, workers.stop_timeout);
+        let shutdown = Shutdown::new(self.now(), self.config.workers.drain_timeout);
         self.stage = Stage::Stopping(shutdown, Step::Drain);
     }
 
     fn poll_stop(&mut self) {
         let (now, left) = (self.now(), self.bulletin.left());
-        let up = self.slots.iter().filter(|slot| slot.life.state().is_up()).count();
+        let up = self.slots.iter().filter(|slot| slot.life.state().is_up());
+        let killed = up.clone().filter(|slot| slot.is_killed()).count();
+        let up = up.count();
         let Stage::Stopping(shutdown, before) = &mut self.stage else { return };
-        let step = shutdown.poll(now, left, up);
+        let step = shutdown.poll(now, left, Processes { up, killed });
         let before = std::mem::replace(before, step);
         if step == before {
             return;

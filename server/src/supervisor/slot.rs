@@ -106,6 +106,11 @@ impl Slot {
         [probe, lingers].into_iter().flatten().fold(self.life.next_deadline(), Timestamp::min)
     }
 
+    /// Whether its process was killed, and has yet to vanish.
+    pub(super) fn is_killed(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| process.kill_sent)
+    }
+
     /// Whether this is the id of its process.
     pub(super) fn has_pid(&self, pid: u32) -> bool {
         self.process.as_ref().is_some_and(|process| process.child.id() == pid)

@@ -6,6 +6,15 @@ const http = require('node:http');
 
 /** What tests ask about: how many clients were lost, where, and how far a paused transfer is. */
 const seen = { closed: 0, aborted: 0, pending: 0, written: 0, blocked: false, order: 0 };
+/** The longest time this process was kept from running since it was last asked for, in ms: what a busy machine does. */
+let late = 0;
+let turned = Date.now();
+setInterval(() => {
+  const now = Date.now();
+  late = Math.max(late, now - turned);
+  turned = now;
+}, 20).unref();
+
 /** Continuations of requests that wait until another request releases them. */
 const waiting = [];
 
@@ -58,6 +67,10 @@ const routes = {
     json(res, { method, url, httpVersion, headers, rawHeaders, pid: process.pid, address: server.address() });
   },
   '/seen': (req, res) => json(res, seen),
+  '/late': (req, res) => {
+    json(res, late);
+    late = 0;
+  },
   '/release': (req, res) => {
     for (const go of waiting.splice(0)) go();
     res.end();

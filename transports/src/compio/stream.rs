@@ -72,6 +72,10 @@ where
         crate::unix::abort(self.as_fd());
     }
 
+    fn reset(&self) {
+        crate::unix::reset(self.as_fd());
+    }
+
     fn is_quiet(&self) -> bool {
         crate::unix::is_quiet(self.as_fd())
     }

@@ -52,7 +52,7 @@ impl<T> Door<T> {
                 return Poll::Ready(Err(io::Error::from_raw_os_error(NO_DESCRIPTORS)));
             }
             if let Some((stream, _)) = waiting.pop_front() {
-                stream.reset();
+                stream.cut();
                 return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
             }
         }
@@ -66,7 +66,7 @@ impl<T> Door<T> {
     pub(super) fn close(&self) {
         self.open.set(false);
         let waiting = std::mem::take(&mut *self.waiting.borrow_mut());
-        waiting.iter().for_each(|(stream, _)| stream.reset());
+        waiting.iter().for_each(|(stream, _)| stream.cut());
         self.wake();
     }
 

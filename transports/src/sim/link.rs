@@ -211,14 +211,33 @@ impl Link {
         }
     }
 
+    /// Breaks both directions at this end, and the other end learns that it was no proper end.
+    pub(super) fn reset(self: &Rc<Self>, side: usize) {
+        let Some(world) = world::try_current() else { return };
+        let mut sides = self.sides.borrow_mut();
+        let me = &mut sides[side];
+        if me.aborted {
+            return;
+        }
+        (me.aborted, me.end_sent) = (true, true);
+        me.wake_all();
+        me.inbox = VecDeque::new();
+        let is_known = me.reset;
+        sides[other(side)].writer.take().into_iter().for_each(Waker::wake);
+        drop(sides);
+        if !is_known {
+            self.send(&world, other(side), Arrival::Reset);
+        }
+    }
+
     /// The end is dropped, or its process is gone.
     pub(super) fn close(self: &Rc<Self>, side: usize) {
         self.abort(side);
         self.sides.borrow_mut()[side].closed = true;
     }
 
-    /// Breaks the connection for both ends at once.
-    pub(super) fn reset(&self) {
+    /// Breaks the connection for both ends at once: what is between them is gone.
+    pub(super) fn cut(&self) {
         for side in &mut *self.sides.borrow_mut() {
             side.reset = true;
             side.wake_all();

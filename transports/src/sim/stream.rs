@@ -43,15 +43,15 @@ impl Stream {
     }
 
     /// Resets the connection for both ends at once.
-    pub fn reset(&self) {
-        self.link.reset();
+    pub(super) fn cut(&self) {
+        self.link.cut();
     }
 
     /// What may happen to any operation before it starts.
     async fn chaos(&self) {
         pause().await;
         if world::current().strikes(|faults| faults.reset) {
-            self.link.reset();
+            self.link.cut();
         }
     }
 
@@ -89,6 +89,10 @@ impl Conn for Stream {
 
     fn abort(&self) {
         self.link.abort(self.side);
+    }
+
+    fn reset(&self) {
+        self.link.reset(self.side);
     }
 
     fn is_quiet(&self) -> bool {

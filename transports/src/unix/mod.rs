@@ -15,5 +15,5 @@ pub(crate) use dial::dial;
 pub(crate) use entrance::{SocketFile, open};
 #[cfg(target_os = "linux")]
 pub use memory::allow_huge_pages;
-pub(crate) use socket::{abort, accept, accept_worker, enlarge, finish, is_quiet, send};
+pub(crate) use socket::{abort, accept, accept_worker, enlarge, finish, is_quiet, reset, send};
 pub(crate) use thread::prepare;

@@ -3,8 +3,9 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use forebay_core::buf::{Queue, Slice};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
@@ -135,6 +136,24 @@ pub(crate) fn is_quiet(socket: BorrowedFd<'_>) -> bool {
 pub(crate) fn abort(socket: BorrowedFd<'_>) {
     // It fails where the connection is broken already.
     let _ = SockRef::from(&socket).shutdown(Shutdown::Both);
+}
+
+/// Breaks both directions and tells a peer over TCP by a RST, now.
+///
+/// A socket of TCP is disconnected for that, as connecting to no address does (connect(2)): `SO_LINGER` alone would act
+/// when the descriptor is closed, which operations in flight hold open, and shutting down to end them would first send
+/// the very FIN that a client takes for the end.
+pub(crate) fn reset(socket: BorrowedFd<'_>) {
+    // SAFETY: a `sockaddr` is integers: all zeroes is one, of the family `AF_UNSPEC`.
+    let nowhere: libc::sockaddr = unsafe { std::mem::zeroed() };
+    let bytes = size_of_val(&nowhere) as libc::socklen_t;
+    // SAFETY: the descriptor is open, the address is valid for reading as many bytes as are told.
+    let result = unsafe { libc::connect(socket.as_raw_fd(), &raw const nowhere, bytes) };
+    if result != 0 {
+        // Local sockets, other systems: better to end late with a RST, if with one at all, than not to end.
+        let _ = SockRef::from(&socket).set_linger(Some(Duration::ZERO));
+        abort(socket);
+    }
 }
 
 /// Ends the sending direction.

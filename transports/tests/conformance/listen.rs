@@ -11,7 +11,7 @@ use std::time::Duration;
 use forebay_core::buf::{ChunkSize, Pool, Queue, Slice};
 use forebay_transports::{Conn, Engine, Listener};
 
-use crate::harness::{Harness, a_moment, eventually, join, loopback, promptly, read_up_to, write_all};
+use crate::harness::{Harness, a_moment, clients, eventually, join, loopback, promptly, read_up_to, write_all};
 
 fn bind_one<E: Engine>() -> (E::Listener, std::net::SocketAddr) {
     let bound = E::bind(loopback(), 1).unwrap().pop().unwrap();
@@ -62,6 +62,30 @@ pub(crate) async fn a_closed_listener_refuses_clients<E: Harness>() {
     listener.close();
     let result = E::connect(address).await;
     assert_eq!(result.err().unwrap().kind(), ErrorKind::ConnectionRefused);
+}
+
+/// The one thing that tells a response that was cut short from one that ends with its connection.
+pub(crate) async fn a_client_is_told_of_a_reset<E: Harness>() {
+    let pool = Pool::new(0);
+    for (is_reading, is_unread) in [(false, false), (true, false), (false, true)] {
+        let (client, ours) = clients::<E>().await;
+        write_all(&ours, Slice::from_static(b"half of").into()).await.unwrap();
+        assert_eq!(read_up_to(&client, &pool, 7).await, b"half of");
+        if is_unread {
+            write_all(&client, Slice::from_static(b"more").into()).await.unwrap();
+        }
+        if is_reading {
+            let mut read = pin!(ours.read(pool.take(ChunkSize::Small)));
+            assert!(read.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            ours.reset();
+            let _ended = promptly::<E, _>("our read", read).await;
+        } else {
+            ours.reset();
+        }
+        drop(ours);
+        let (result, _) = promptly::<E, _>("the client's read", client.read(pool.take(ChunkSize::Small))).await;
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::ConnectionReset, "{is_reading} {is_unread}");
+    }
 }
 
 /// Accepts for ever and counts.

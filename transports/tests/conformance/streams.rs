@@ -151,6 +151,38 @@ pub(crate) async fn an_abort_ends_the_peers_stream<E: Engine, A: Conn, B: Conn>(
     assert_eq!(promptly::<E, _>("the end", read_up_to(&b, &pool, usize::MAX)).await, b"last words");
 }
 
+pub(crate) async fn a_reset_completes_what_is_in_flight<E: Engine, A: Conn, B: Conn>(a: A, b: B, pool: Pool) {
+    let (write, _) = fill::<E>(&a, &pool).await;
+    let mut read = pin!(a.read(holding(&pool, b"kept")));
+    assert!(read.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let late = async {
+        a_moment::<E>().await;
+        a.reset();
+    };
+    let (((result, chunk), (written, rest)), ()) = promptly::<E, _>("both", join(join(read, write), late)).await;
+    assert!(matches!(result, Ok(0) | Err(_)), "{result:?}");
+    assert_eq!(&chunk[..], b"kept");
+    assert!(written.is_err() && !rest.is_empty(), "{written:?}");
+    drop(b);
+}
+
+pub(crate) async fn after_a_reset_operations_complete_at_once<E: Engine, A: Conn, B: Conn>(a: A, b: B, pool: Pool) {
+    write_all(&b, text(b"unread")).await.unwrap();
+    a.reset();
+    a.reset();
+    a.abort();
+    a.finish();
+    let (result, _) = promptly::<E, _>("a write", a.write(text(b"late"))).await;
+    assert!(result.is_err());
+    // Bytes that had arrived may still come.
+    let read = async { while matches!(a.read(pool.take(ChunkSize::Small)).await.0, Ok(1..)) {} };
+    promptly::<E, _>("reads", read).await;
+    assert!(!a.is_quiet());
+    drop(a);
+    let read = async { while matches!(b.read(pool.take(ChunkSize::Small)).await.0, Ok(1..)) {} };
+    promptly::<E, _>("the peer's reads", read).await;
+}
+
 pub(crate) async fn a_quiet_connection_is_open_and_has_nothing_to_read<E: Engine, A: Conn, B: Conn>(
     a: A,
     b: B,

@@ -139,6 +139,7 @@ async fn read<E: Engine>(
 ) -> Result<(), Error> {
     let (mut input, mut size) = (rest, ChunkSize::Medium);
     loop {
+        let mut responses = 0;
         while let Some(event) = decoder.next(&mut input)? {
             match event {
                 Event::Pong(pong) => pipe.on_pong(&pong),
@@ -153,9 +154,13 @@ async fn read<E: Engine>(
                     let stack = String::from_utf8_lossy(stack);
                     tracing::error!(target: "forebay", "{} hung here:\n{stack}", pipe.worker);
                 }
-                event => pipe.on_event(&event, shard)?,
+                event => {
+                    responses += usize::from(matches!(event, Event::Response { .. }));
+                    pipe.on_event(&event, shard)?;
+                }
             }
         }
+        E::expect_writes(responses);
         let (result, chunk) = pipe.conn.read(shard.pool.take(size)).await;
         let Ok(count @ 1..) = result else { return Ok(()) };
         size = chunk.size().after_read(count).max(ChunkSize::Medium);
