@@ -8,11 +8,14 @@ pub(crate) struct App {
     pub(crate) title: &'static str,
     /// The package that it is about, whose version the table shows.
     pub(crate) package: &'static str,
-    /// Its script in `apps/`.
+    /// Its script.
     pub(crate) script: &'static str,
     /// Its checks in `client/`.
     pub(crate) checks: &'static str,
 }
+
+/// The server that `next build` makes of the folder `next`.
+pub(crate) const NEXT: &str = "next/.next/standalone/next/server.js";
 
 const fn app(
     name: &'static str,
@@ -26,28 +29,29 @@ const fn app(
 
 /// All of them.
 pub(crate) const APPS: &[App] = &[
-    app("express5", "Express 5", "express", "express5.cjs", "express.mjs"),
-    app("express4", "Express 4", "express4", "express4.cjs", "express.mjs"),
-    app("fastify", "Fastify", "fastify", "fastify.mjs", "fastify.mjs"),
-    app("koa", "Koa", "koa", "koa.cjs", "koa.mjs"),
-    app("nestjs", "NestJS", "@nestjs/core", "nestjs.cjs", "nestjs.mjs"),
-    app("hono", "Hono", "@hono/node-server", "hono.mjs", "hono.mjs"),
-    app("hapi", "hapi", "@hapi/hapi", "hapi.cjs", "hapi.mjs"),
-    app("ws", "ws", "ws", "ws.cjs", "ws.mjs"),
-    app("socketio", "Socket.IO", "socket.io", "socketio.cjs", "socketio.mjs"),
-    app("yoga", "GraphQL Yoga", "graphql-yoga", "yoga.cjs", "yoga.mjs"),
-    app("http-proxy", "http-proxy", "http-proxy", "http-proxy.cjs", "http-proxy.mjs"),
-    app("multer", "multer", "multer", "multer.cjs", "multer.mjs"),
-    app("busboy", "busboy", "busboy", "busboy.cjs", "busboy.mjs"),
-    app("compression", "compression", "compression", "compression.cjs", "compression.mjs"),
-    app("session", "express-session", "express-session", "session.cjs", "session.mjs"),
-    app("morgan", "morgan", "morgan", "morgan.cjs", "morgan.mjs"),
-    app("pino-http", "pino-http", "pino-http", "pino-http.cjs", "pino-http.mjs"),
+    app("express5", "Express 5", "express", "apps/express5.cjs", "express.mjs"),
+    app("express4", "Express 4", "express4", "apps/express4.cjs", "express.mjs"),
+    app("fastify", "Fastify", "fastify", "apps/fastify.mjs", "fastify.mjs"),
+    app("koa", "Koa", "koa", "apps/koa.cjs", "koa.mjs"),
+    app("nestjs", "NestJS", "@nestjs/core", "apps/nestjs.cjs", "nestjs.mjs"),
+    app("hono", "Hono", "@hono/node-server", "apps/hono.mjs", "hono.mjs"),
+    app("hapi", "hapi", "@hapi/hapi", "apps/hapi.cjs", "hapi.mjs"),
+    app("next", "Next.js, standalone", "next", NEXT, "next.mjs"),
+    app("ws", "ws", "ws", "apps/ws.cjs", "ws.mjs"),
+    app("socketio", "Socket.IO", "socket.io", "apps/socketio.cjs", "socketio.mjs"),
+    app("yoga", "GraphQL Yoga", "graphql-yoga", "apps/yoga.cjs", "yoga.mjs"),
+    app("http-proxy", "http-proxy", "http-proxy", "apps/http-proxy.cjs", "http-proxy.mjs"),
+    app("multer", "multer", "multer", "apps/multer.cjs", "multer.mjs"),
+    app("busboy", "busboy", "busboy", "apps/busboy.cjs", "busboy.mjs"),
+    app("compression", "compression", "compression", "apps/compression.cjs", "compression.mjs"),
+    app("session", "express-session", "express-session", "apps/session.cjs", "session.mjs"),
+    app("morgan", "morgan", "morgan", "apps/morgan.cjs", "morgan.mjs"),
+    app("pino-http", "pino-http", "pino-http", "apps/pino-http.cjs", "pino-http.mjs"),
     app(
         "opentelemetry",
         "OpenTelemetry, http",
         "@opentelemetry/instrumentation-http",
-        "opentelemetry.cjs",
+        "apps/opentelemetry.cjs",
         "opentelemetry.mjs",
     ),
 ];

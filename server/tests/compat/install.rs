@@ -25,9 +25,8 @@ pub(crate) fn install() -> Result<PathBuf, String> {
             let _moved = fresh.keep();
         }
     }
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compat");
     for part in ["apps", "client"] {
-        copy(&source.join(part), &folder.join(part));
+        copy(&source().join(part), &folder.join(part));
     }
     Ok(folder)
 }
@@ -46,12 +45,64 @@ fn npm_ci(folder: &Path) -> Result<(), String> {
     Err(format!("npm ci failed ({}):\n{}", output.status, String::from_utf8_lossy(&output.stderr)))
 }
 
-/// Copies the files of a folder. Node looks for packages from where a script is, so scripts go where the packages are.
+/// Lets Next.js build its application, if that was not done for these sources yet.
+pub(crate) fn build_next(folder: &Path) -> Result<(), String> {
+    let (next, source) = (folder.join("next"), source().join("next"));
+    let mut hasher = DefaultHasher::new();
+    hash_folder(&source, &mut hasher);
+    let mark = next.join(format!("built-{:016x}", hasher.finish()));
+    if mark.exists() {
+        return Ok(());
+    }
+    let _none = fs::remove_dir_all(&next);
+    copy(&source, &next);
+    let mut command = Command::new("node");
+    command.arg(folder.join("node_modules/next/dist/bin/next")).arg("build").current_dir(&next);
+    // It would ask the registry for what the lock file leaves out.
+    command.env("NEXT_TELEMETRY_DISABLED", "1").env("NEXT_IGNORE_INCORRECT_LOCKFILE", "1").env_remove("NODE_ENV");
+    let output = command.output().map_err(|error| format!("node cannot be started ({error})"))?;
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        return Err(format!("next build failed ({}):\n{}", output.status, String::from_utf8_lossy(&said)));
+    }
+    // What a content delivery network would serve is left to whoever deploys.
+    let standalone = next.join(".next/standalone/next");
+    copy(&next.join(".next/static"), &standalone.join(".next/static"));
+    copy(&next.join("public"), &standalone.join("public"));
+    fs::write(mark, "").unwrap();
+    Ok(())
+}
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compat")
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut entries: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    entries
+}
+
+fn hash_folder(folder: &Path, hasher: &mut DefaultHasher) {
+    for path in entries(folder) {
+        if path.is_dir() {
+            hash_folder(&path, hasher);
+        } else {
+            (path.file_name(), fs::read(&path).unwrap()).hash(hasher);
+        }
+    }
+}
+
+/// Copies a folder. Node looks for packages from where a script is, so scripts go where the packages are.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    for path in entries(from) {
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            fs::copy(&path, to).unwrap();
+        }
     }
 }
 

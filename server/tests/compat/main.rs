@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use catalogue::{APPS, App};
+use catalogue::{APPS, App, NEXT};
 use server::Server;
 use transcript::Transcript;
 
@@ -56,6 +56,7 @@ type Results = BTreeMap<(&'static str, Mode), usize>;
 /// What all trials share.
 struct Shared {
     folder: OnceLock<Result<PathBuf, String>>,
+    next: OnceLock<Result<(), String>>,
     references: BTreeMap<&'static str, OnceLock<Result<Transcript, String>>>,
     results: Mutex<Results>,
 }
@@ -67,6 +68,9 @@ impl Shared {
 
     fn run(&self, app: &App, mode: Mode) -> Result<Transcript, String> {
         let folder = self.folder()?;
+        if app.script == NEXT {
+            self.next.get_or_init(|| install::build_next(folder)).clone()?;
+        }
         let server = Server::start(folder, app, mode)?;
         let transcript = Transcript::take(folder, app, server.address());
         // What the server printed explains a failure better than anything else.
@@ -102,6 +106,7 @@ fn main() -> ExitCode {
     let has_pipe = server::has_transport("pipe");
     let shared = Arc::new(Shared {
         folder: OnceLock::new(),
+        next: OnceLock::new(),
         references: APPS.iter().map(|app| (app.name, OnceLock::new())).collect(),
         results: Mutex::default(),
     });

@@ -33,7 +33,8 @@ fn clean(mut command: Command) -> Command {
             command.env_remove(name);
         }
     }
-    command.env("NODE_ENV", "production");
+    // Next.js listens on the address of that name; in a container it is the container's.
+    command.env("NODE_ENV", "production").env("HOSTNAME", "127.0.0.1");
     command
 }
 
@@ -49,7 +50,7 @@ impl Server {
     /// Starts an application; returns once it accepts connections.
     pub(crate) fn start(folder: &Path, app: &App, mode: Mode) -> Result<Self, String> {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let script = folder.join("apps").join(app.script);
+        let script = folder.join(app.script);
         let mut command = if mode == Mode::Node {
             let mut command = clean(Command::new("node"));
             command.arg(&script).env("PORT", address.port().to_string());

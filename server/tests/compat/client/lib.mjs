@@ -85,8 +85,8 @@ export class Run {
     this.note(`< ${isKnown ? 'length known' : (coding ?? 'no framing')}`);
   }
 
-  /** Sends a request, notes everything about its answer. `expect` is the status that it has to have. */
-  async send(method, path, { headers, body, expect = 200, except, quiet } = {}) {
+  /** Sends a request, notes everything about its answer, but not a body that `varies`. `expect` is its status. */
+  async send(method, path, { headers, body, expect = 200, except, quiet, varies } = {}) {
     const request = this.open(method, path, headers);
     const sent = body === undefined ? '' : ` ${shown(Buffer.from(body))}`;
     if (!quiet) this.note(`> ${method} ${path}${sent}`);
@@ -97,7 +97,7 @@ export class Run {
     const chunks = [];
     for await (const chunk of response) chunks.push(chunk);
     const bytes = Buffer.concat(chunks);
-    if (!quiet) this.note(`< ${shown(bytes)}`);
+    if (!quiet) this.note(`< ${varies ? '...' : shown(bytes)}`);
     for (const [name, value] of Object.entries(response.trailers)) this.note(`< trailer ${name}: ${value}`);
     assert(response.statusCode === expect, `status ${response.statusCode} instead of ${expect}: ${bytes.subarray(0, 200)}`);
     return { status: response.statusCode, headers: response.headers, bytes, text: bytes.toString() };
