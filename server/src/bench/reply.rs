@@ -10,6 +10,9 @@ use forebay_core::http1::{
 /// Bytes of a response head at most. 64 KiB.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 
+/// Bytes of a head that arrives in pieces for which there is room from the start.
+const HEAD_BYTES_USUAL: usize = 1024;
+
 /// Fields of a response head at most.
 const FIELDS_MAX: usize = 200;
 
@@ -69,7 +72,7 @@ impl ReplyReader {
     /// A reader of responses to a request with these facts.
     #[must_use]
     pub fn new(request: RequestFacts) -> Self {
-        Self { request, head: Vec::new(), scanner: HeadScanner::default(), body: None }
+        Self { request, head: Vec::with_capacity(HEAD_BYTES_USUAL), scanner: HeadScanner::default(), body: None }
     }
 
     /// Takes what arrived. The response once it is complete; nothing may follow it, for nothing was asked.
