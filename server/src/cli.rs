@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::app::attach;
 use crate::config::{self, ConfigErrors, FrontSources, Origin, Problem, Sources};
 use crate::{logging, run};
 
@@ -33,6 +34,9 @@ enum Command {
     Check(RunArgs),
     /// Runs the front alone: each port leads to the Unix socket of that name.
     Front(FrontArgs),
+    /// Prints the path of the script that lets a node process of your own join a front:
+    /// NODE_OPTIONS="--require $(forebay preload)".
+    Preload,
 }
 
 #[derive(Args, Debug)]
@@ -126,6 +130,7 @@ impl Cli {
             Command::Run(args) => execute_run(args),
             Command::Check(args) => execute_check(args),
             Command::Front(args) => execute_front(args),
+            Command::Preload => Ok(execute_preload()),
         };
         outcome.unwrap_or_else(|errors| {
             eprintln!("{errors}");
@@ -153,4 +158,18 @@ fn execute_front(args: FrontArgs) -> Result<ExitCode, ConfigErrors> {
     let config = config::resolve_front(&args.sources()?)?;
     logging::start(&config.log);
     Ok(run::front(config))
+}
+
+fn execute_preload() -> ExitCode {
+    match attach::preload(|name| std::env::var_os(name)) {
+        Ok(path) => {
+            use std::io::Write as _;
+            let _closed = writeln!(std::io::stdout(), "{}", path.display());
+            ExitCode::SUCCESS
+        }
+        Err(refused) => {
+            eprintln!("{refused}");
+            ExitCode::FAILURE
+        }
+    }
 }
