@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 
+use crate::app::attach;
 use crate::config::{self, ConfigErrors, FrontSources, Origin, Problem, Sources};
 use crate::{bench, logging, run};
 
@@ -36,6 +37,9 @@ enum Command {
     Front(FrontArgs),
     /// Measures an application under bare node, node's cluster and Forebay, side by side.
     Bench(BenchArgs),
+    /// Prints the path of the script that lets a node process of your own join a front:
+    /// NODE_OPTIONS="--require $(forebay preload)".
+    Preload,
 }
 
 #[derive(Args, Debug)]
@@ -195,6 +199,7 @@ impl Cli {
             Command::Check(args) => execute_check(args),
             Command::Front(args) => execute_front(args),
             Command::Bench(args) => execute_bench(args),
+            Command::Preload => Ok(execute_preload()),
         };
         outcome.unwrap_or_else(|errors| {
             eprintln!("{errors}");
@@ -227,4 +232,18 @@ fn execute_front(args: FrontArgs) -> Result<ExitCode, ConfigErrors> {
 fn execute_bench(args: BenchArgs) -> Result<ExitCode, ConfigErrors> {
     let options = args.options();
     bench::run(&options, config::resolve(&args.sources()?)?)
+}
+
+fn execute_preload() -> ExitCode {
+    match attach::preload(|name| std::env::var_os(name)) {
+        Ok(path) => {
+            use std::io::Write as _;
+            let _closed = writeln!(std::io::stdout(), "{}", path.display());
+            ExitCode::SUCCESS
+        }
+        Err(refused) => {
+            eprintln!("{refused}");
+            ExitCode::FAILURE
+        }
+    }
 }
