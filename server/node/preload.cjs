@@ -23,6 +23,9 @@ if (endpoint && require('worker_threads').isMainThread && !require('cluster').is
   // Between Forebay and the application may be a launcher (npm, next start): then the variables have to live until the
   // process that really serves was found. Otherwise nobody else is meant.
   if (!inherit) forget();
+  // Whoever asks a worker for its inspector (SIGUSR1; Forebay does when one hangs) must not meet another one's port.
+  const options = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS}`;
+  if (pipe && process.debugPort === 9229 && !options.includes('--inspect')) process.debugPort = 0;
   takeOver(endpoint, inherit);
 }
 
