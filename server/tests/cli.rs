@@ -69,7 +69,7 @@ fn help_and_version_are_no_errors() {
         let answer = forebay(folder.path(), &args);
         assert_eq!((answer.code, answer.err.as_str()), (Some(0), ""));
     }
-    for command in ["run", "check", "front", "preload"] {
+    for command in ["run", "check", "front", "bench", "preload"] {
         assert!(forebay(folder.path(), &["--help"]).out.contains(&format!("\n  {command} ")));
     }
 }
