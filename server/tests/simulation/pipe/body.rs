@@ -1,7 +1,6 @@
 //! Reading a request's body and sending a response, with all the credit that takes.
 
 use forebay_core::pipe::{ResetCode, Signal, flag, put_data, put_window};
-use forebay_transports::Conn;
 
 use super::call::Call;
 use crate::bytes::pattern;
@@ -162,9 +161,10 @@ impl Call {
                 return false;
             }
             Cut::InFrame => {
-                self.pipe.say(|_, out| put_data(self.id, 100, out).unwrap());
-                self.pipe.flushed().await;
-                self.pipe.conn.abort();
+                if self.room() >= 100 {
+                    self.pipe.say(|_, out| put_data(self.id, 100, out).unwrap());
+                }
+                self.pipe.break_off().await;
                 return false;
             }
             Cut::No | Cut::Short => {}

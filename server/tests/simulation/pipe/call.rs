@@ -83,7 +83,7 @@ impl Call {
     async fn answer(&self, id: u64) {
         let process = &self.pipe.process;
         let is_first = process.book.reached(id, &self.method, process.worker);
-        let mood = Mood::draw(&process.book, is_first);
+        let mood = Mood::draw_framed(&process.book, is_first);
         process.book.count(format!("frames {mood:?}"));
         if self.flags & flag::UPGRADE != 0 {
             let tunnels = mood == Mood::Good && chance(900);
@@ -169,13 +169,15 @@ impl Call {
     /// The connection ends inside of a response's head.
     async fn die_in_a_frame(&self, id: u64) {
         let id = id.to_string();
+        if self.pipe.state.borrow().mute {
+            return;
+        }
         self.pipe.say(|encoder, out| {
             let from = out.len();
             let fields = [(&b"X-Id"[..], id.as_bytes())];
             encoder.response(self.id, 0, 200, b"", fields, 0, out).unwrap();
             out.truncate(from + 1 + below((out.len() - from - 1) as u64) as usize);
         });
-        self.pipe.flushed().await;
-        self.pipe.conn.abort();
+        self.pipe.break_off().await;
     }
 }

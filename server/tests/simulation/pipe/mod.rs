@@ -87,6 +87,8 @@ struct State {
     closing: bool,
     /// Something was said that the front cannot accept.
     garbled: bool,
+    /// It has stopped inside of a frame: nothing more can be said.
+    mute: bool,
     ended: bool,
 }
 
@@ -101,6 +103,7 @@ impl Pipe {
             is_writing: false,
             closing: false,
             garbled: false,
+            mute: false,
             ended: false,
         };
         Rc::new(Self {
@@ -120,9 +123,18 @@ impl Pipe {
 
     /// Writes frames.
     fn say(&self, write: impl FnOnce(&mut HeadEncoder, &mut Vec<u8>)) {
-        let State { encoder, out, .. } = &mut *self.state.borrow_mut();
-        write(encoder, out);
+        let State { encoder, out, mute, .. } = &mut *self.state.borrow_mut();
+        if !*mute {
+            write(encoder, out);
+        }
         self.bell.ring();
+    }
+
+    /// Ends the connection inside of the frame that was said last.
+    async fn break_off(&self) {
+        self.state.borrow_mut().mute = true;
+        self.flushed().await;
+        self.conn.abort();
     }
 
     /// Takes note of a frame that is about to be said; false if it must not be.
