@@ -187,6 +187,12 @@ pub trait Engine: Sized + 'static {
     /// Lets the tasks that are runnable now go first.
     fn yield_now() -> impl Future<Output = ()>;
 
+    /// About so many small writes to different connections follow before the shard waits: a back end that can hand
+    /// several to the system at a time does so. A hint; calling it changes nothing but speed.
+    fn expect_writes(count: usize) {
+        let _ = count;
+    }
+
     /// Serves a bound address on this thread.
     ///
     /// # Errors

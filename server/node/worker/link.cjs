@@ -53,6 +53,7 @@ class Link {
     this.isClosed = false;
     /** No more requests are taken; the link closes when the last is done. */
     this.isEnding = false;
+    this.isDrained = false;
     this.jobs = [];
     this.jobAt = 0;
     this.isReading = false;
@@ -215,6 +216,7 @@ class Link {
   }
 
   drain() {
+    this.isDrained = true;
     this.stopTaking();
   }
 
@@ -238,7 +240,7 @@ class Link {
     exchange.isCounted = false;
     this.inFlight--;
     if (exchange.resource !== null) exchange.resource.emitDestroy();
-    this.owner.finished(this);
+    this.owner.finished(this, exchange);
     if (this.isEnding) this.endIfIdle();
   }
 

@@ -38,21 +38,27 @@ function settle(exchange) {
   const { res } = exchange;
   onFinish(exchange);
   if (kWritableFinished !== undefined) res[kWritableFinished] = true;
-  if (res._eventsCount > 0) res.emit('finish');
-  close(exchange);
+  if (res._eventsCount > 0) {
+    res.emit('finish');
+    process.nextTick(close, exchange);
+  } else {
+    close(exchange);
+  }
 }
 
 /** What node's server does before anybody else hears of 'finish'. */
 function onFinish(exchange) {
   const { req, res, socket, server } = exchange;
   if (channel.hasSubscribers) channel.publish({ request: req, response: res, socket, server });
-  if (!req._consuming && !req._readableState.resumeScheduled) {
-    if (exchange.eofPending && req._eventsCount === 0) skipBody(exchange, req);
-    else req._dump();
-  }
+  // A body that is not there and that nobody looks at is left until 'close', see there.
+  if (isUnread(req) && !(exchange.eofPending && req._eventsCount === 0)) req._dump();
   socket._httpMessage = null;
   res.socket = null;
   if (kDetachAbortSignal !== undefined) req[kDetachAbortSignal]();
+}
+
+function isUnread(req) {
+  return !req._consuming && !req._readableState.resumeScheduled;
 }
 
 /** The end of a request without a body that nobody has looked at: the same state, without the events nobody hears. */
@@ -76,6 +82,11 @@ function close(exchange) {
     res.destroyed = true;
     res._closed = true;
     if (res._eventsCount > 0) res.emit('close');
+  }
+  const { req } = exchange;
+  if (exchange.eofPending && isUnread(req)) {
+    if (req._eventsCount === 0) skipBody(exchange, req);
+    else req._dump();
   }
   exchange.link.settled(exchange);
 }

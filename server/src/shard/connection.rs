@@ -131,7 +131,10 @@ async fn requests<E: Engine>(
         match run.await {
             After::Next(rest) => carry = rest,
             After::Close => return true,
-            After::Abort => return false,
+            After::Abort => {
+                client.conn.reset();
+                return false;
+            }
         }
     }
 }

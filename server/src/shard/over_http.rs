@@ -4,9 +4,9 @@ use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use forebay_core::buf::{Chunk, ChunkSize, Queue, Slice};
+use forebay_core::buf::{Chunk, ChunkSize, Pool, Queue, Slice};
 use forebay_core::dispatch::Seen;
-use forebay_core::http1::{Framing, LAST_CHUNK, encode_chunk_size};
+use forebay_core::http1::{Framing, LAST_CHUNK, Sink as _, Trailers, encode_chunk_size};
 use forebay_transports::{Completion, Conn, Written};
 
 use super::op::{Op, settle};
@@ -100,7 +100,7 @@ where
         if relay.request_done {
             self.wire = Wire::Whole;
             if chunked {
-                self.rest.push(Slice::from_static(LAST_CHUNK));
+                self.rest.push(last_chunk(relay.trailers(), &self.shard.pool));
             }
         }
     }
@@ -152,6 +152,21 @@ where
             Seen::Perhaps
         }
     }
+}
+
+/// The end of a chunked body with its trailer section.
+fn last_chunk(trailers: &Trailers, pool: &Pool) -> Slice {
+    if trailers.is_empty() {
+        return Slice::from_static(LAST_CHUNK);
+    }
+    let mut out = pool.take(ChunkSize::Large);
+    // They are bounded far below the largest chunk.
+    let _fits = out.put(b"0\r\n");
+    for (name, value) in trailers.iter() {
+        let _fits = out.put_all(&[name, b": ", value, b"\r\n"]);
+    }
+    let _fits = out.put(b"\r\n");
+    out.freeze()
 }
 
 impl<E, R, W> Side for HttpSide<'_, '_, E, R, W>

@@ -37,7 +37,7 @@ impl<E: Engine> Side for PipeSide<'_, E> {
             }
             // One that may become a tunnel has no body, and its end comes with what the worker says to it.
             if relay.request_done && relay.to_worker.is_empty() && !relay.request.upgrade {
-                self.stream.end(std::iter::empty());
+                self.stream.end(relay.trailers().iter());
             }
         }
     }

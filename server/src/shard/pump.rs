@@ -149,7 +149,7 @@ pub(super) async fn pump<'s, E: Engine>(
     timer.clear();
     flow.side.settle(flow.relay).await;
     if client_writes.is_busy() {
-        client.abort();
+        client.reset();
         settle(client_writes).await;
     }
     result

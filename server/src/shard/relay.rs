@@ -9,7 +9,7 @@
 use forebay_core::buf::{Chunk, ChunkSize, Pool, Queue, Slice};
 use forebay_core::http1::{
     BodyDecoder, Delivery, Flavour, Framing, HeadScanner, Reject, RequestFacts, ResponseFacts, ResponseHead, Scan,
-    Side, encode_response, judge_response,
+    Side, Trailers, encode_response, judge_response,
 };
 use forebay_core::limits::Limits;
 use forebay_core::time::Timestamp;
@@ -56,6 +56,7 @@ pub(super) struct Relay<'s> {
     body_bytes: u64,
     /// Whether the request has arrived as a whole.
     pub(super) request_done: bool,
+    trailers: Trailers,
     /// Whether the worker has said anything to `Expect: 100-continue`, and whether that is news.
     continued: bool,
     continued_now: bool,
@@ -106,6 +107,7 @@ impl<'s> Relay<'s> {
             body,
             body_bytes: 0,
             request_done: body.is_done(),
+            trailers: Trailers::default(),
             continued: false,
             continued_now: false,
             to_worker: Queue::new(),
@@ -158,6 +160,11 @@ impl<'s> Relay<'s> {
         self.held.is_some()
     }
 
+    /// The request's trailer fields; to be read once it is done.
+    pub(super) fn trailers(&self) -> &Trailers {
+        &self.trailers
+    }
+
     /// Bytes of body data that came with the request so far.
     pub(super) fn body_bytes(&self) -> u64 {
         self.body_bytes
@@ -185,6 +192,9 @@ impl<'s> Relay<'s> {
             self.body_bytes += run.data_bytes;
             if self.limits.body_bytes_max > 0 && self.body_bytes > self.limits.body_bytes_max {
                 return Err(too_large());
+            }
+            if !run.trailer.is_empty() {
+                self.trailers.take(&bytes[run.trailer])?;
             }
             if !run.forward.is_empty() {
                 self.give_worker(bytes.slice(run.forward));
@@ -277,7 +287,9 @@ impl<'s> Relay<'s> {
             let head = bytes.split_to(head_len);
             let head = ResponseHead::parse(&head, RESPONSE_FIELDS_MAX).map_err(|bad| bad.reason)?;
             let facts = judge_response(&head, &self.request).map_err(|bad| bad.reason)?;
-            let delivery = Delivery::plan(&self.request, &facts, terms.may_keep_alive && self.may_go_on());
+            // A worker that closes behind its answer reads no more: the rest of the request has nowhere to go.
+            let has_a_future = self.may_go_on() && (self.request_done || facts.keep_alive || facts.informational);
+            let delivery = Delivery::plan(&self.request, &facts, terms.may_keep_alive && has_a_future);
             let size = ChunkSize::holding(head_len + HEAD_ROOM).unwrap_or(ChunkSize::Large);
             let mut out = self.pool.take(size);
             encode_response(&head, &facts, &delivery, Some(terms.date), &mut out)

@@ -56,6 +56,10 @@ impl Engine for Monoio {
         yield_now()
     }
 
+    fn expect_writes(count: usize) {
+        driver::expect_writes(count);
+    }
+
     fn listen(bound: Bound) -> io::Result<TcpListener> {
         TcpListener::new(bound)
     }

@@ -5,9 +5,9 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 
-use forebay_core::buf::{Chunk, Queue};
-use monoio::buf::IoBufMut;
-use monoio::io::AsyncReadRent;
+use forebay_core::buf::{Chunk, Queue, Slice};
+use monoio::buf::{IoBuf, IoBufMut};
+use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::UnixStream;
 
 use super::driver;
@@ -58,6 +58,15 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// Submits a send; see [`receive`](Self::receive).
+    fn submit(&self, slice: Whole) -> impl Future<Output = (io::Result<usize>, Whole)> {
+        // SAFETY: as in `receive`.
+        let stream = unsafe { &mut *self.0.get() };
+        stream.write(slice)
+    }
+}
+
 impl Conn for Stream {
     async fn read(&self, chunk: Chunk) -> Completion {
         debug_assert!(chunk.spare() > 0, "a read into a full chunk");
@@ -73,6 +82,19 @@ impl Conn for Stream {
 
     async fn write(&self, mut parts: Queue) -> Written {
         debug_assert!(!parts.is_empty(), "a write of nothing");
+        if let [slice] = parts.slices()
+            && driver::takes_write()
+        {
+            let (result, _slice) = self.submit(Whole(slice.clone())).await;
+            return match result {
+                Ok(0) => (Err(ErrorKind::WriteZero.into()), parts),
+                Ok(sent) => {
+                    parts.advance(sent);
+                    (Ok(sent), parts)
+                }
+                Err(error) => (Err(error), parts),
+            };
+        }
         loop {
             match unix::send(self.socket(), &parts) {
                 Ok(sent) => {
@@ -131,5 +153,20 @@ unsafe impl IoBufMut for Tail {
     unsafe fn set_init(&mut self, count: usize) {
         // SAFETY: the caller has initialised `count` bytes from `write_ptr` on, where the spare memory begins.
         unsafe { self.0.advance(count) };
+    }
+}
+
+/// A slice as monoio's buffer.
+struct Whole(Slice);
+
+// SAFETY: the slice's memory is initialised, stable while the slice is moved, and shared read-only for as long as the
+// operation holds it.
+unsafe impl IoBuf for Whole {
+    fn read_ptr(&self) -> *const u8 {
+        self.0.as_ptr()
+    }
+
+    fn bytes_init(&self) -> usize {
+        self.0.len()
     }
 }

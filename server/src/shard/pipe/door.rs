@@ -68,7 +68,7 @@ async fn serve<E: Engine>(shard: Rc<Shard<E>>, conn: E::Upstream) {
     shard.wake_all_queues();
     let end = read(&shard, &pipe, &mut decoder, rest).await;
     shard.pipes.remove(&pipe);
-    pipe.on_broken();
+    pipe.on_broken(end == Ok(true));
     pipe.conn.abort();
     if let Err(error) = end {
         shard.bulletin.report(Report::Malformed(pipe.worker, pipe.generation, error.name()));
@@ -130,15 +130,16 @@ fn introduce<E: Engine>(shard: &Shard<E>, hello: &Hello<'_>) -> Option<Introduce
     Some(Introduced { worker, generation, version, window, data_bytes_max })
 }
 
-/// Takes frames until the connection ends.
+/// Takes frames until the connection ends; true if the worker left bytes unread.
 async fn read<E: Engine>(
     shard: &Shard<E>,
     pipe: &Rc<Pipe<E>>,
     decoder: &mut Decoder<Slice>,
     rest: Slice,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let (mut input, mut size) = (rest, ChunkSize::Medium);
     loop {
+        let mut responses = 0;
         while let Some(event) = decoder.next(&mut input)? {
             match event {
                 Event::Pong(pong) => pipe.on_pong(&pong),
@@ -153,11 +154,19 @@ async fn read<E: Engine>(
                     let stack = String::from_utf8_lossy(stack);
                     tracing::error!(target: "forebay", "{} hung here:\n{stack}", pipe.worker);
                 }
-                event => pipe.on_event(&event, shard)?,
+                event => {
+                    responses += usize::from(matches!(event, Event::Response { .. }));
+                    pipe.on_event(&event, shard)?;
+                }
             }
         }
+        E::expect_writes(responses);
         let (result, chunk) = pipe.conn.read(shard.pool.take(size)).await;
-        let Ok(count @ 1..) = result else { return Ok(()) };
+        let count = match result {
+            Ok(0) => return Ok(false),
+            Ok(count) => count,
+            Err(error) => return Ok(error.kind() == ErrorKind::ConnectionReset),
+        };
         size = chunk.size().after_read(count).max(ChunkSize::Medium);
         input = chunk.freeze();
     }

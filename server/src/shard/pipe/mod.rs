@@ -45,6 +45,9 @@ const STREAMS_MAX: u16 = u16::MAX;
 /// Bytes of a request's body that go in its first frame, if that is all of it. 16 KiB.
 const INLINE_BYTES_MAX: usize = 16 * 1024;
 
+/// Bytes that a Unix socket takes as one buffer. 16 KiB: half of what Linux tries first.
+const ONE_BUFFER_BYTES: u64 = 16 * 1024;
+
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Origin<'a> {
@@ -75,8 +78,9 @@ struct State {
     inboxes: Inboxes,
     out: Outbox,
     encoder: HeadEncoder,
-    /// Bytes of the outbox that the socket accepted.
+    /// Bytes of the outbox that the socket accepted, and where the last write of them began.
     written: u64,
+    last_write_at: u64,
     /// Body bytes the worker accepts in one frame.
     data_bytes_max: u32,
     heart: door::Heart,
@@ -162,6 +166,7 @@ impl<E: Engine> Pipe<E> {
             out: Outbox::new(&shard.pool),
             encoder: HeadEncoder::default(),
             written: 0,
+            last_write_at: 0,
             data_bytes_max: from.data_bytes_max,
             heart: door::Heart::default(),
         };
@@ -183,7 +188,7 @@ impl<E: Engine> Pipe<E> {
     ) -> Result<Stream<E>, Unsendable> {
         let mut state = self.state.borrow_mut();
         let State { streams, inboxes, out, encoder, data_bytes_max, .. } = &mut *state;
-        let whole = relay.request_done && !facts.upgrade;
+        let whole = relay.request_done && relay.trailers().is_empty() && !facts.upgrade;
         let inline = relay.to_worker.len();
         let ends = whole && inline <= INLINE_BYTES_MAX.min(*data_bytes_max as usize);
         let body = if ends { inline as u32 } else { 0 };
@@ -227,7 +232,10 @@ impl<E: Engine> Pipe<E> {
                     self.state.borrow_mut().is_open = false;
                     return;
                 };
-                self.state.borrow_mut().written += count as u64;
+                let mut state = self.state.borrow_mut();
+                state.last_write_at = state.written;
+                state.written += count as u64;
+                drop(state);
                 queue = rest;
             }
         }
@@ -298,14 +306,22 @@ impl<E: Engine> Pipe<E> {
         Ok(())
     }
 
-    /// The connection is over: every exchange on it has failed, but for those that are complete.
-    fn on_broken(&self) {
+    /// The connection is over: every exchange on it has failed, but for those that are complete. `reset` says that the
+    /// worker left bytes unread (unix(7)).
+    fn on_broken(&self, reset: bool) {
         let mut state = self.state.borrow_mut();
         (state.is_open, state.is_dead) = (false, true);
-        let written = state.written;
+        let (written, last) = (state.written, state.last_write_at);
+        // A write of that size is one buffer of the kernel: what was left unread is at least the last one, as a whole.
+        let unread_from = if reset && written - last <= ONE_BUFFER_BYTES { last } else { written };
         for inbox in state.inboxes.all.iter_mut().flatten() {
-            let seen = if written <= inbox.request_at { Seen::Nothing } else { Seen::Perhaps };
-            inbox.fail(Fault::Worker(seen));
+            inbox.fail(Fault::Worker(if inbox.request_at >= written {
+                Seen::Nothing
+            } else if inbox.request_at >= unread_from {
+                Seen::Unread
+            } else {
+                Seen::Perhaps
+            }));
         }
         drop(state);
         self.flush.want();
