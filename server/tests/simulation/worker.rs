@@ -25,6 +25,12 @@ pub(crate) struct Process {
     pub(crate) listener: Rc<Worker>,
     /// Its loop is stuck: it accepts nobody.
     pub(crate) deaf: Rc<Cell<bool>>,
+    /// It is dead.
+    pub(crate) gone: Rc<Cell<bool>>,
+    /// Its application has closed its server.
+    pub(crate) closing: Rc<Cell<bool>>,
+    /// It has asked for plain HTTP.
+    pub(crate) demoted: Rc<Cell<bool>>,
 }
 
 impl Process {
