@@ -65,6 +65,7 @@ struct Slot {
     notice: AtomicU64,
     in_flight: AtomicU32,
     tunnels: AtomicU32,
+    demotions: AtomicU32,
     requests: AtomicU64,
     restarts: AtomicU64,
     failures: AtomicU64,
@@ -372,6 +373,20 @@ impl Bulletin {
         }
         slot.requests.fetch_add(1, Relaxed);
         Some(notice.generation)
+    }
+
+    /// A process has asked for plain HTTP: its connections for frames take no more requests, in any shard.
+    pub fn demote(&self, worker: WorkerId, generation: Generation) {
+        if self.notice(worker).generation == generation {
+            self.slot(worker).demotions.fetch_add(1, SeqCst);
+        }
+    }
+
+    /// How often a slot's processes have asked for that. A connection counts as long as it is what it was when the
+    /// connection began.
+    #[must_use]
+    pub fn demotions(&self, worker: WorkerId) -> u32 {
+        self.slot(worker).demotions.load(SeqCst)
     }
 
     /// The request is over.

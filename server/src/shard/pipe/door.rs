@@ -147,6 +147,7 @@ async fn read<E: Engine>(
                 Event::Closing => pipe.state.borrow_mut().is_open = false,
                 Event::Demote(reason) => {
                     pipe.state.borrow_mut().is_open = false;
+                    shard.bulletin.demote(pipe.worker, pipe.generation);
                     let reason = String::from_utf8_lossy(reason);
                     tracing::warn!(target: "forebay", "{} is served over HTTP from here on: {reason}", pipe.worker);
                 }
