@@ -68,6 +68,7 @@ impl<E: Engine> Side for PipeSide<'_, E> {
                 return Poll::Ready(Err(Fault::Garbled(what)));
             }
         }
+        relay.squeeze();
         self.deaf |= news.stopped;
         if let Some(fault) = news.fault {
             self.broken = Some(fault);
