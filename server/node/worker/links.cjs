@@ -4,12 +4,14 @@
 // the application has unref'd it, requests in flight keep their link, as clients' sockets would.
 'use strict';
 
-const { kExchange, kIncomingMessage, kLinks, kServerResponse, missing } = require('./hidden.cjs');
+const { kExchange, kIncomingMessage, kLinks, kServerResponse } = require('./hidden.cjs');
 const { closedByClient } = require('./exchange.cjs');
 const { Idle } = require('./idle.cjs');
+const { Learned } = require('./learn.cjs');
 const { Link } = require('./link.cjs');
 const { Heartbeat } = require('./stats.cjs');
 const response = require('./response.cjs');
+const { selfTest } = require('./selftest.cjs');
 const { patchServers } = require('./server.cjs');
 
 /** How long a server waits for the front before it goes on with HTTP alone. */
@@ -27,6 +29,7 @@ class Links {
     this.server = server;
     this.about = about;
     this.links = [];
+    this.learned = new Learned(server);
     this.isReady = false;
     this.isClosing = false;
     this.expected = 1;
@@ -182,9 +185,12 @@ class Links {
   }
 }
 
+let tested;
+
 /** Why this server cannot be fed through frames, or undefined. */
 function ineligible(server) {
-  if (missing.length > 0) return `this node has no ${missing.join(', ')}`;
+  tested ??= { reason: selfTest() };
+  if (tested.reason !== undefined) return `the self-test failed: ${tested.reason}`;
   const isHttp = typeof server[kIncomingMessage] === 'function' && typeof server[kServerResponse] === 'function';
   return isHttp ? undefined : 'not a plain http.Server';
 }
@@ -202,12 +208,12 @@ function flushAtExit() {
 
 /** Feeds `server` through frames as well; calls back with whether it does. */
 function feed(server, about, onReady) {
+  response.install();
   const reason = ineligible(server);
   if (reason !== undefined) {
     onReady(false, reason);
     return undefined;
   }
-  response.install();
   patchServers();
   flushAtExit();
   const links = new Links(server, about);
