@@ -26,6 +26,7 @@ if ((endpoint || pipe) && require('worker_threads').isMainThread && !require('cl
   // Between Forebay and the application may be a launcher (npm, next start): then the variables have to live until the
   // process that really serves was found. Otherwise nobody else is meant.
   if (!inherit) forget();
+  if (pipe) require('./worker/links.cjs').prepare();
   if (endpoint) takeOver(endpoint, inherit);
   else require('./worker/attach.cjs').announce({ pipe, worker: numberOf('FOREBAY_WORKER', 0xffff), generation: 0 }, forget);
 }

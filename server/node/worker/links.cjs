@@ -185,12 +185,21 @@ class Links {
   }
 }
 
-let tested;
+let failure;
+
+/**
+ * Takes over what has to be, before the application and its instrumentation load: those who wrap methods later wrap
+ * ours, and nobody sees the self-test.
+ */
+function prepare() {
+  response.install();
+  patchServers();
+  failure = selfTest();
+}
 
 /** Why this server cannot be fed through frames, or undefined. */
 function ineligible(server) {
-  tested ??= { reason: selfTest() };
-  if (tested.reason !== undefined) return `the self-test failed: ${tested.reason}`;
+  if (failure !== undefined) return `the self-test failed: ${failure}`;
   const isHttp = typeof server[kIncomingMessage] === 'function' && typeof server[kServerResponse] === 'function';
   return isHttp ? undefined : 'not a plain http.Server';
 }
@@ -208,17 +217,15 @@ function flushAtExit() {
 
 /** Feeds `server` through frames as well; calls back with whether it does. */
 function feed(server, about, onReady) {
-  response.install();
   const reason = ineligible(server);
   if (reason !== undefined) {
     onReady(false, reason);
     return undefined;
   }
-  patchServers();
   flushAtExit();
   const links = new Links(server, about);
   links.open(onReady);
   return links;
 }
 
-module.exports = { feed };
+module.exports = { feed, prepare };

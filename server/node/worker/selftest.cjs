@@ -6,7 +6,7 @@
 
 const http = require('http');
 const { FLAG } = require('../pipe/wire.cjs');
-const { kNeedDrain, missing } = require('./hidden.cjs');
+const { kExchange, kNeedDrain, missing } = require('./hidden.cjs');
 const { Link } = require('./link.cjs');
 
 const WELCOME = '1600000200000000' + '46424159' + '0100' + '0400' + '00000000' + '00000400' + '00000100' + '0100';
@@ -42,6 +42,8 @@ function selfTest() {
   const server = new http.Server();
   const notes = [];
   server.on('request', (req, res) => {
+    // What follows a response comes in the next tick, when others may listen to channels.
+    res[kExchange].settled = true;
     notes.push(req.method, req.url, req.headers.host, req.headers['x-y'], req instanceof http.IncomingMessage, res[kNeedDrain]);
     res.statusCode = EXPECTED_STATUS;
     res.setHeader('X-Self', 'test');
