@@ -72,6 +72,7 @@ struct Slot {
     notice: AtomicU64,
     in_flight: AtomicU32,
     tunnels: AtomicU32,
+    demotions: AtomicU32,
     requests: AtomicU64,
     restarts: AtomicU64,
     failures: AtomicU64,
@@ -320,7 +321,9 @@ impl Bulletin {
 
     /// A slot's process is fed over HTTP from here on, by all shards.
     pub fn demote(&self, worker: WorkerId, generation: Generation) {
-        self.slot(worker).feeding.demote(generation);
+        let slot = self.slot(worker);
+        slot.demotions.fetch_add(1, SeqCst);
+        slot.feeding.demote(generation);
     }
 
     /// Whether a slot's process was demoted.
@@ -360,6 +363,13 @@ impl Bulletin {
         }
         slot.requests.fetch_add(1, Relaxed);
         Some(notice.generation)
+    }
+
+    /// How often a slot's processes were demoted. A connection counts as long as it is what it was when the
+    /// connection began.
+    #[must_use]
+    pub fn demotions(&self, worker: WorkerId) -> u32 {
+        self.slot(worker).demotions.load(SeqCst)
     }
 
     /// The request is over.

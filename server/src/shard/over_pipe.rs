@@ -62,6 +62,7 @@ impl<E: Engine> Side for PipeSide<'_, E> {
                 return Poll::Ready(Err(Fault::Garbled(what)));
             }
         }
+        relay.squeeze();
         self.deaf |= news.stopped;
         if let Some(fault) = news.fault {
             return Poll::Ready(Err(fault));

@@ -24,31 +24,34 @@ impl<E: Engine> Pipes<E> {
     }
 
     /// The connection to a process, if it takes new streams.
-    fn find(&self, worker: WorkerId, generation: Generation) -> Option<Rc<Pipe<E>>> {
+    fn find(&self, worker: WorkerId, generation: Generation, bulletin: &Bulletin) -> Option<Rc<Pipe<E>>> {
         let current = self.current.borrow();
         let pipe = current.get(usize::from(worker.0))?.as_ref()?;
-        (pipe.generation == generation && pipe.state.borrow().is_open).then(|| Rc::clone(pipe))
+        pipe.serves(generation, bulletin).then(|| Rc::clone(pipe))
     }
 
     /// Whether a process takes new streams.
-    fn has(&self, worker: WorkerId, generation: Generation) -> bool {
+    fn has(&self, worker: WorkerId, generation: Generation, bulletin: &Bulletin) -> bool {
         let current = self.current.borrow();
         let pipe = current.get(usize::from(worker.0)).and_then(Option::as_ref);
-        pipe.is_some_and(|pipe| pipe.generation == generation && pipe.state.borrow().is_open)
+        pipe.is_some_and(|pipe| pipe.serves(generation, bulletin))
     }
 
     pub(super) fn add(&self, pipe: &Rc<Pipe<E>>) {
-        self.current.borrow_mut()[usize::from(pipe.worker.0)] = Some(Rc::clone(pipe));
         self.all.borrow_mut().push(Rc::clone(pipe));
+        self.settle(pipe.worker);
     }
 
     pub(super) fn remove(&self, pipe: &Rc<Pipe<E>>) {
-        let mut current = self.current.borrow_mut();
-        let place = &mut current[usize::from(pipe.worker.0)];
-        if place.as_ref().is_some_and(|it| Rc::ptr_eq(it, pipe)) {
-            *place = None;
-        }
         self.all.borrow_mut().retain(|it| !Rc::ptr_eq(it, pipe));
+        self.settle(pipe.worker);
+    }
+
+    /// A process that is gone may be heard of last: what it sent before can arrive behind its successor's HELLO.
+    fn settle(&self, worker: WorkerId) {
+        let all = self.all.borrow();
+        let newest = all.iter().filter(|pipe| pipe.worker == worker).max_by_key(|pipe| pipe.generation);
+        self.current.borrow_mut()[usize::from(worker.0)] = newest.cloned();
     }
 
     /// Asks every worker now and then whether its event loop turns, and says whose has not for too long.
@@ -73,11 +76,12 @@ impl<E: Engine> Pipes<E> {
 impl<E: Engine> Shard<E> {
     /// The connection over which a process takes new streams here.
     pub(in crate::shard) fn pipe_of(&self, worker: WorkerId, generation: Generation) -> Option<Rc<Pipe<E>>> {
-        self.pipes.find(worker, generation).filter(|_| !self.bulletin.is_demoted(worker, generation))
+        self.pipes.find(worker, generation, &self.bulletin)
     }
 
-    /// Whether a process takes new streams here.
-    pub(in crate::shard) fn has_pipe(&self, worker: WorkerId, generation: Generation) -> bool {
-        self.pipes.has(worker, generation) && !self.bulletin.is_demoted(worker, generation)
+    /// Whether a process can be given requests where frames are asked for: it takes them here, or has said that it
+    /// needs plain HTTP.
+    pub(in crate::shard) fn is_fed(&self, worker: WorkerId, generation: Generation) -> bool {
+        self.pipes.has(worker, generation, &self.bulletin) || self.bulletin.is_demoted(worker, generation)
     }
 }

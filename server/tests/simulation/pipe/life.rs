@@ -126,7 +126,7 @@ impl Pipe {
             if self.state.borrow().closing || self.has_ended() || self.state.borrow().garbled {
                 continue;
             }
-            let is_leaving = process.closing.get() || process.demoted.get();
+            let is_leaving = process.closing.get() || process.demoted.get() && chance(100);
             match below(12) {
                 _ if is_leaving && chance(500) => self.close_soon(chance(300)),
                 0 if restless && !process.book.calm.get() => self.close_soon(chance(300)),
@@ -165,6 +165,14 @@ impl Pipe {
         self.state.borrow_mut().closing = true;
         self.say(|_, out| put_demote(b"\xffit listens elsewhere", out).unwrap());
         Sim::spawn(Rc::clone(self).leave(false));
+        let pipe = Rc::clone(self);
+        Sim::spawn(async move {
+            let known = pipe.flushed().await && !pipe.state.borrow().mute;
+            sleep(pipe.process.book.plan.travel() * 4 + Duration::from_secs(2)).await;
+            if known && !pipe.has_ended() {
+                pipe.process.demoted_at.set(now());
+            }
+        });
     }
 
     /// Closes the connection when the last exchange is over. Who is polite lets what is on its way arrive, to refuse it.
@@ -176,7 +184,10 @@ impl Pipe {
             if !self.flushed().await || impolite {
                 break;
             }
-            sleep(self.process.book.plan.travel() * 2 + Duration::from_millis(500)).await;
+            let until = now() + self.process.book.plan.travel() * 2 + Duration::from_millis(500);
+            while now() < until && !self.process.book.calm.get() {
+                sleep(Duration::from_millis(50)).await;
+            }
             if self.state.borrow().calls.is_empty() {
                 break;
             }

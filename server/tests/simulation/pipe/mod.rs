@@ -278,6 +278,10 @@ impl Pipe {
             self.say(|_, out| put_reset(id, ResetCode::Cancelled, out).unwrap());
         }
         if let Event::Request { head, body, .. } = event {
+            // Nothing that is on its way is so slow.
+            if self.process.demoted_at.get() < now() && self.process.book.plan.config.faults.stall == 0 {
+                self.process.book.violate(5, "a process that wants plain HTTP was sent frames");
+            }
             if self.state.borrow().closing {
                 self.process.book.count("refused when closing");
                 return self.reset(id, ResetCode::Refused);

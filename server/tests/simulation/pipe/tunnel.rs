@@ -18,7 +18,7 @@ impl Call {
         let head =
             format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\nX-Id: {id}\r\n\r\n");
         let lazy = below(3);
-        let manner = Manner { bytes_max: [1, 100, 64 * 1024][below(3) as usize], pause_ms: 0 };
+        let manner = Manner { bytes_max: [1, 1, 100, 64 * 1024][below(4) as usize], pause_ms: 0 };
         if !self.go_raw() || !self.send(head.as_bytes(), manner).await {
             return;
         }
@@ -62,7 +62,7 @@ impl Call {
     /// Answers without a change of protocols.
     pub(super) async fn refuse_upgrade(&self, id: u64, mood: Mood) {
         match mood {
-            Mood::Refuses => self.pipe.reset(self.id, ResetCode::Refused),
+            Mood::Refuses | Mood::DiesInHead => self.pipe.reset(self.id, ResetCode::Refused),
             Mood::Drops => self.pipe.reset(self.id, ResetCode::ShuttingDown),
             Mood::ClosesSilently => self.pipe.conn.abort(),
             Mood::Garbles => self.garble(id).await,
