@@ -160,9 +160,10 @@ async fn read<E: Engine>(
                 Event::Closing => pipe.state.borrow_mut().is_open = false,
                 Event::Demote(reason) => {
                     pipe.state.borrow_mut().is_open = false;
-                    shard.bulletin.demote(pipe.worker, pipe.generation);
-                    let reason = String::from_utf8_lossy(reason).into();
-                    shard.bulletin.report(Report::Demoted(pipe.worker, pipe.generation, reason));
+                    if shard.bulletin.demote(pipe.worker, pipe.generation) {
+                        let reason = String::from_utf8_lossy(reason).into();
+                        shard.bulletin.report(Report::Demoted(pipe.worker, pipe.generation, reason));
+                    }
                 }
                 Event::Stack(stack) => {
                     let stack = String::from_utf8_lossy(stack);
