@@ -319,11 +319,11 @@ impl Bulletin {
         self.slot(worker).feeding.of(generation)
     }
 
-    /// A slot's process is fed over HTTP from here on, by all shards.
-    pub fn demote(&self, worker: WorkerId, generation: Generation) {
+    /// A slot's process is fed over HTTP from here on, by all shards; whether that is news.
+    pub fn demote(&self, worker: WorkerId, generation: Generation) -> bool {
         let slot = self.slot(worker);
         slot.demotions.fetch_add(1, SeqCst);
-        slot.feeding.demote(generation);
+        slot.feeding.demote(generation)
     }
 
     /// Whether a slot's process was demoted.

@@ -88,7 +88,17 @@ impl FrameWorker {
             Event::Reset { stream, code } => Got::Reset(stream, code),
             Event::Window { stream, credit } => Got::Window(stream, credit),
             Event::Ping(_) => return Some(None),
-            event => panic!("{event:?}"),
+            event @ (Event::Hello(_)
+            | Event::Welcome(_)
+            | Event::Pong(_)
+            | Event::Stats(_)
+            | Event::Drain
+            | Event::Closing
+            | Event::Demote(_)
+            | Event::Stack(_)
+            | Event::Response { .. }
+            | Event::Inform { .. }
+            | Event::Raw(_)) => panic!("{event:?}"),
         }))
     }
 
