@@ -195,7 +195,8 @@ impl Call {
             return false;
         }
         let (id, length) = (head.id.to_string(), head.length.to_string());
-        let mut fields = vec![("X-Id", id.as_str()), ("X-Length", length.as_str()), ("Connection", "X-Hop"), ("X-Hop", "1")];
+        let mut fields =
+            vec![("X-Id", id.as_str()), ("X-Length", length.as_str()), ("Connection", "X-Hop"), ("X-Hop", "1")];
         if head.announced {
             fields.push(("content-length", length.as_str()));
         } else if chance(200) {

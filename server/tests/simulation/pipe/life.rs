@@ -4,7 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use forebay_core::id::{Generation, WorkerId};
-use forebay_core::pipe::{Header, Hello, Kind, Stats, StreamId, VERSION, put_closing, put_demote, put_hello, put_stack, put_stats};
+use forebay_core::pipe::{
+    Header, Hello, Kind, Stats, StreamId, VERSION, put_closing, put_demote, put_hello, put_stack, put_stats,
+};
 use forebay_transports::sim::{Sim, Stream};
 use forebay_transports::{Conn, Engine};
 

@@ -22,8 +22,8 @@ use forebay_core::pipe::{
 };
 use forebay_core::time::Timestamp;
 use forebay_transports::Conn;
-use forebay_transports::sim::{Sim, Stream};
 use forebay_transports::Engine;
+use forebay_transports::sim::{Sim, Stream};
 
 use crate::bytes::{Pieces, send};
 use crate::plan::{below, now, sleep};

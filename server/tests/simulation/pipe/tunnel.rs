@@ -15,9 +15,8 @@ impl Call {
     /// Echoes until either side ends.
     pub(super) async fn tunnel(&self, id: u64) {
         self.pipe.process.book.count("tunnels in frames");
-        let head = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\nX-Id: {id}\r\n\r\n"
-        );
+        let head =
+            format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\nX-Id: {id}\r\n\r\n");
         let lazy = below(3);
         let manner = Manner { bytes_max: [1, 1, 100, 64 * 1024][below(4) as usize], pause_ms: 0 };
         if !self.go_raw() || !self.send(head.as_bytes(), manner).await {
@@ -75,10 +74,12 @@ impl Call {
             _ if chance(300) => {
                 // As an application does that writes its answer itself.
                 let length = below(5000) as usize;
-                let head = format!(
-                    "HTTP/1.1 200 OK\r\nX-Id: {id}\r\nX-Length: {length}\r\nContent-Length: {length}\r\n\r\n"
-                );
-                let bytes = [head.into_bytes(), pattern(!id, length)].concat();
+                let head =
+                    format!("HTTP/1.1 200 OK\r\nX-Id: {id}\r\nX-Length: {length}\r\nContent-Length: {length}\r\n\r\n");
+                let mut bytes = [head.into_bytes(), pattern(!id, length)].concat();
+                if mood == Mood::DiesInBody {
+                    bytes.truncate(below(bytes.len() as u64) as usize);
+                }
                 let manner = Manner { bytes_max: [100, 64 * 1024][below(2) as usize], pause_ms: 0 };
                 if self.go_raw() && self.send(&bytes, manner).await {
                     nap(below(2) * 100).await;
