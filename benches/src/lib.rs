@@ -2,8 +2,7 @@
 //! with its peers. README.md says how to run each.
 //!
 //! This library is what the programs share: a load generator for keep-alive connections that is cheap enough not to
-//! be what is measured, and the reader that follows its responses.
+//! be what is measured.
 
 #[cfg(unix)]
 pub mod load;
-pub mod reply;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::reply::{ReplyReader, facts};
+use forebay::bench::reply::{Reply, ReplyReader, facts};
 
 /// Bytes of one read. 256 KiB.
 const READ_BYTES: usize = 256 * 1024;
@@ -158,8 +158,12 @@ impl Client {
             match self.stream.read(buffer) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(count) => {
-                    if let Some(status) = self.replies.on_bytes(&buffer[..count])? {
-                        return Ok(Some(status));
+                    match self.replies.on_bytes(&buffer[..count])? {
+                        Some(Reply { keep_alive: false, .. }) => {
+                            return Err(io::Error::new(ErrorKind::InvalidData, "the server closes the connection"));
+                        }
+                        Some(reply) => return Ok(Some(reply.status)),
+                        None => {}
                     }
                     if count < buffer.len() {
                         return Ok(None);

@@ -8,6 +8,7 @@
 //! Nothing here starts the application or writes a file; [`assets`] does, once the server starts.
 
 pub mod assets;
+pub mod attach;
 pub mod node;
 mod package;
 mod start_script;

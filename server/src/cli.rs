@@ -3,13 +3,15 @@
 //! Flags are texts here: the settings table reads them, so that a flag, a variable and a line of the file that are
 //! wrong in the same way get the same message, and all of them in one go.
 
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 
+use crate::app::attach;
 use crate::config::{self, ConfigErrors, FrontSources, Origin, Problem, Sources};
-use crate::{logging, run};
+use crate::{bench, logging, run};
 
 /// Exit code for a command line or configuration that is wrong. 0 is stopped as asked, 1 a failure at run time.
 pub const EXIT_USAGE: u8 = 2;
@@ -33,6 +35,11 @@ enum Command {
     Check(RunArgs),
     /// Runs the front alone: each port leads to the Unix socket of that name.
     Front(FrontArgs),
+    /// Measures an application under bare node, node's cluster and Forebay, side by side.
+    Bench(BenchArgs),
+    /// Prints the path of the script that lets a node process of your own join a front:
+    /// NODE_OPTIONS="--require $(forebay preload)".
+    Preload,
 }
 
 #[derive(Args, Debug)]
@@ -73,6 +80,43 @@ struct FrontArgs {
     pipe: Option<PathBuf>,
     #[command(flatten)]
     common: CommonArgs,
+}
+
+#[derive(Args, Debug)]
+struct BenchArgs {
+    /// A script, a folder with an application, or a forebay.toml, as for `run`.
+    #[arg(value_name = "APP")]
+    app: Option<PathBuf>,
+    /// What to ask for.
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    path: String,
+    /// A field of the request; may be repeated.
+    #[arg(long, value_name = "NAME: VALUE")]
+    header: Vec<String>,
+    /// Send a POST with a body of so many bytes instead of a GET.
+    #[arg(long, value_name = "BYTES", value_parser = value_parser!(u32).range(..=64 << 20))]
+    body: Option<u32>,
+    /// Connections, each with one request in flight.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = value_parser!(u16).range(1..=10_000))]
+    conns: u16,
+    /// Seconds of a round.
+    #[arg(long, value_name = "S", default_value_t = 4, value_parser = value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Rounds of each contender.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = value_parser!(u16).range(1..=99))]
+    rounds: u16,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Processes of the cluster and of Forebay, or auto: one per usable vCPU.
+    #[arg(short, long, value_name = "N")]
+    workers: Option<String>,
+    /// What drives Forebay's sockets: monoio or compio.
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<String>,
+    /// The configuration file.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -118,6 +162,34 @@ impl FrontArgs {
     }
 }
 
+impl BenchArgs {
+    fn options(&self) -> bench::Options {
+        let mut run_args: Vec<OsString> = self.app.iter().map(OsString::from).collect();
+        let mut give = |flag: &str, value: Option<&OsStr>| {
+            run_args.extend(value.into_iter().flat_map(|value| [flag.into(), value.to_owned()]));
+        };
+        give("--config", self.config.as_deref().map(Path::as_os_str));
+        give("--workers", self.workers.as_deref().map(OsStr::new));
+        give("--engine", self.engine.as_deref().map(OsStr::new));
+        bench::Options {
+            path: self.path.clone(),
+            headers: self.header.clone(),
+            body_bytes: self.body.map(|bytes| bytes as usize),
+            connections: self.conns.into(),
+            seconds: self.seconds,
+            rounds: self.rounds.into(),
+            json: self.json,
+            run_args,
+        }
+    }
+
+    fn sources(self) -> Result<Sources, ConfigErrors> {
+        let common = CommonArgs { engine: self.engine, config: self.config, log_format: None };
+        let flags = vec![("--workers", self.workers.into_iter().collect())];
+        Ok(Sources { app: self.app, ..common.sources(flags)? })
+    }
+}
+
 impl Cli {
     /// Does what the command line asks.
     #[must_use]
@@ -126,6 +198,8 @@ impl Cli {
             Command::Run(args) => execute_run(args),
             Command::Check(args) => execute_check(args),
             Command::Front(args) => execute_front(args),
+            Command::Bench(args) => execute_bench(args),
+            Command::Preload => Ok(execute_preload()),
         };
         outcome.unwrap_or_else(|errors| {
             eprintln!("{errors}");
@@ -153,4 +227,23 @@ fn execute_front(args: FrontArgs) -> Result<ExitCode, ConfigErrors> {
     let config = config::resolve_front(&args.sources()?)?;
     logging::start(&config.log);
     Ok(run::front(config))
+}
+
+fn execute_bench(args: BenchArgs) -> Result<ExitCode, ConfigErrors> {
+    let options = args.options();
+    bench::run(&options, config::resolve(&args.sources()?)?)
+}
+
+fn execute_preload() -> ExitCode {
+    match attach::preload(|name| std::env::var_os(name)) {
+        Ok(path) => {
+            use std::io::Write as _;
+            let _closed = writeln!(std::io::stdout(), "{}", path.display());
+            ExitCode::SUCCESS
+        }
+        Err(refused) => {
+            eprintln!("{refused}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -6,6 +6,7 @@
 
 pub mod access_log;
 pub mod app;
+pub mod bench;
 pub mod bulletin;
 pub mod cli;
 pub mod config;

@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 struct Answer {
     code: Option<i32>,
@@ -44,6 +45,7 @@ fn check_shows_every_value_with_its_origin() {
     assert_eq!(row("limits.fields_max").unwrap(), "limits.fields_max 50 forebay.toml:2");
     assert_eq!(row("limits.attempts_max").unwrap(), "limits.attempts_max 3 default");
     assert_eq!(row("application").unwrap(), "application app.js");
+    assert_eq!(row("fed by").unwrap(), "fed by frames or http");
     assert!(!answer.out.contains("hush"), "values of variables may be secrets");
 }
 
@@ -67,7 +69,7 @@ fn help_and_version_are_no_errors() {
         let answer = forebay(folder.path(), &args);
         assert_eq!((answer.code, answer.err.as_str()), (Some(0), ""));
     }
-    for command in ["run", "check", "front"] {
+    for command in ["run", "check", "front", "bench", "preload"] {
         assert!(forebay(folder.path(), &["--help"]).out.contains(&format!("\n  {command} ")));
     }
 }
@@ -95,4 +97,58 @@ fn checking_leaves_nothing_behind() {
     for place in [folder.path(), temp.path()] {
         assert_eq!(fs::read_dir(place).unwrap().count(), 0);
     }
+}
+
+/// `forebay preload` in a world of its own.
+fn preload(temp: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_forebay"));
+    command.arg("preload").env("TMPDIR", temp).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for name in ["XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "HOME", "NODE_OPTIONS"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+#[test]
+fn the_preload_is_installed_once_and_for_all_who_ask() {
+    let temp = tempfile::tempdir_in("/tmp").unwrap();
+    let asking: Vec<_> = (0..8).map(|_| preload(temp.path()).spawn().unwrap()).collect();
+    let answers: Vec<_> = asking.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    let first = String::from_utf8(answers[0].stdout.clone()).unwrap();
+    for answer in &answers {
+        assert!(answer.status.success() && answer.stderr.is_empty(), "{answer:?}");
+        assert_eq!(answer.stdout, first.as_bytes());
+    }
+    let script = Path::new(first.trim_end());
+    let folder = script.parent().unwrap();
+    assert!(script.is_absolute() && folder.parent() == Some(temp.path()), "{first}");
+    assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700);
+    let leftovers = fs::read_dir(folder).unwrap().flatten().filter(|it| it.path().to_string_lossy().contains(".new"));
+    assert_eq!(leftovers.count(), 0);
+    // Untouched while it is as it should be, put right when it is not.
+    let written = |path: &Path| fs::metadata(path).unwrap().modified().unwrap();
+    let before = written(script);
+    fs::write(folder.join("worker/link.cjs"), "broken").unwrap();
+    assert!(preload(temp.path()).status().unwrap().success());
+    assert_eq!(written(script), before);
+    assert_ne!(fs::read_to_string(folder.join("worker/link.cjs")).unwrap(), "broken");
+    // Node loads it, and what it does not concern it leaves alone.
+    let output = Command::new("node")
+        .args(["-p", "1 + 1"])
+        .env("NODE_OPTIONS", format!("--require {}", script.display()))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "2\n", "{output:?}");
+}
+
+#[test]
+fn a_preload_that_others_could_change_is_refused() {
+    let temp = tempfile::tempdir_in("/tmp").unwrap();
+    let path = String::from_utf8(preload(temp.path()).output().unwrap().stdout).unwrap();
+    let folder = Path::new(path.trim_end()).parent().unwrap();
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let answer = preload(temp.path()).output().unwrap();
+    assert_eq!((answer.status.code(), answer.stdout.as_slice()), (Some(1), &b""[..]));
+    let said = String::from_utf8_lossy(&answer.stderr);
+    assert!(said.contains("is open to other users") && said.contains("\nhint: "), "{said}");
 }

@@ -31,8 +31,7 @@ const PLATFORM: &[(&str, &str)] = &[
 ];
 
 /// Settings that nothing reads yet, with the reason. Empty is the aim.
-const UNREAD: &[(&str, &str)] =
-    &[("transport", "\"auto\" and \"http\" mean the same until there is a second way to feed a worker")];
+const UNREAD: &[(&str, &str)] = &[];
 
 struct Source {
     /// From the root, with slashes.

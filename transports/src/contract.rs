@@ -35,8 +35,8 @@ pub trait Conn: 'static {
     ///
     /// Completes with 1 or more bytes as soon as any are there, without waiting for more; with `Ok(0)` when the peer
     /// has ended its direction, or after [`abort`](Conn::abort); with an error when the connection broke:
-    /// `ConnectionReset` where the peer closed it without reading all that we had sent. The chunk keeps what it held
-    /// before.
+    /// `ConnectionReset` where the peer closed it without reading all that we had sent. (Over a Windows named pipe that
+    /// is an end like any other.) The chunk keeps what it held before.
     fn read(&self, chunk: Chunk) -> impl Future<Output = Completion>;
 
     /// Writes from the front of `parts`, which is not empty, and returns the queue without what was accepted.
@@ -202,7 +202,8 @@ pub trait Engine: Sized + 'static {
     /// Connects to a worker.
     ///
     /// # Errors
-    /// `NotFound` or `ConnectionRefused` at once where nobody listens; `TimedOut` at `deadline`.
+    /// `NotFound` or `ConnectionRefused` at once where nobody listens; `TimedOut` at `deadline`. (A Windows named pipe
+    /// of which connections are left, but nobody listens any more, cannot be told from one that is busy.)
     fn dial(endpoint: &Endpoint, deadline: Timestamp) -> impl Future<Output = io::Result<Self::Upstream>>;
 
     /// Listens at `endpoint` for workers that dial in. What a process that died left there is replaced. Who may dial

@@ -9,7 +9,6 @@ mod addr;
 mod clock;
 mod contract;
 mod task;
-#[cfg(unix)]
 mod tasks;
 #[cfg(unix)]
 mod unix;

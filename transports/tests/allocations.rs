@@ -1,5 +1,6 @@
 //! Reading and writing allocate nothing once a connection is warm; and what a parked connection costs.
 
+#![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "the helpers of tests may panic as tests do")]
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -4,14 +4,14 @@
 const { AsyncResource } = require('async_hooks');
 const diagnostics = require('diagnostics_channel');
 const { FLAG } = require('../pipe/wire.cjs');
-const { kExchange, kIncomingMessage, kServerResponse, kUniqueHeaders } = require('./hidden.cjs');
+const { connectionListener, kExchange, kIncomingMessage, kServerResponse, kUniqueHeaders } = require('./hidden.cjs');
 const { Socket } = require('./socket.cjs');
+const { isWanted, upgrade } = require('./upgrade.cjs');
 
 const startChannel = diagnostics.channel('http.server.request.start');
 
 /** Nobody but us ends the resource; without it node would watch for its collection, which costs. */
 const RESOURCE = { requireManualDestroy: true };
-const NO_FIELDS = Object.freeze([]);
 
 /** Builds the pair for `exchange` and hands it to the server's listeners. */
 function dispatch(exchange) {
@@ -19,13 +19,25 @@ function dispatch(exchange) {
   const { head, server } = exchange;
   const socket = new Socket(exchange, server);
   exchange.socket = socket;
-  const req = makeRequest(exchange, head, server, socket);
-  const res = makeResponse(exchange, server, req, socket);
   exchange.resource = new AsyncResource('HTTPINCOMINGMESSAGE', RESOURCE);
+  if (server._events.connection !== connectionListener) exchange.inScope(announce, undefined, server, socket);
+  if (exchange.localDone) return;
+  const req = makeRequest(exchange, head, server, socket);
+  if ((head.flags & FLAG.UPGRADE) !== 0 || head.method === 'CONNECT') {
+    if (isWanted(server, req)) {
+      exchange.inScope(upgrade, undefined, exchange);
+      return;
+    }
+    // The front ends its half when it sees an answer; the request has no body.
+    exchange.isBodiless = true;
+  }
+  const res = makeResponse(exchange, server, req, socket);
   if (server.timeout > 0) socket.setTimeout(server.timeout);
   exchange.resource.runInAsyncScope(emit, undefined, server, req, res, exchange);
-  if (exchange.remoteDone && exchange.eofPending && !req.destroyed) {
+  if (exchange.isBodiless && !req.destroyed) {
+    // Now, and not before the handler ran, as with node's parser.
     req.complete = true;
+    exchange.eofPending = true;
     // Somebody reads already and waits for the end.
     if (req._consuming) exchange.inScope(exchange.wantBody, exchange);
   }
@@ -37,7 +49,7 @@ function makeRequest(exchange, head, server, socket) {
   req.httpVersionMajor = 1;
   req.httpVersionMinor = minor;
   req.httpVersion = minor === 1 ? '1.1' : '1.0';
-  if (server.joinDuplicateHeaders) req.joinDuplicateHeaders = true;
+  req.joinDuplicateHeaders = server.joinDuplicateHeaders || null;
   req.url = head.target;
   req.upgrade = false;
   const fields = head.rawHeaders;
@@ -66,6 +78,13 @@ function makeResponse(exchange, server, req, socket) {
   res.socket = socket;
   if (res._eventsCount > 0) res.emit('socket', socket);
   return res;
+}
+
+/** Shows the socket to those who track connections: everybody who listens but node, which would parse HTTP on it. */
+function announce(server, socket) {
+  for (const listener of server.rawListeners('connection')) {
+    if (listener !== connectionListener) listener.call(server, socket);
+  }
 }
 
 function emit(server, req, res, exchange) {
@@ -99,4 +118,4 @@ function expects(fields) {
   return false;
 }
 
-module.exports = { dispatch, NO_FIELDS };
+module.exports = { dispatch };

@@ -11,6 +11,7 @@
 const { CODE, FLAG } = require('../pipe/wire.cjs');
 const { kNeedDrain, nop } = require('./hidden.cjs');
 const { goneByClient, kGone, kReal } = require('./socket.cjs');
+const { RawText } = require('./rawtext.cjs');
 const { settleSoon } = require('./settle.cjs');
 
 /** Chunks from here on are written from where they are. */
@@ -28,8 +29,9 @@ class Exchange {
     this.resource = null;
     this.bytesIn = 0;
     this.bytesOut = 0;
-    /** Body bytes that may be sent, and those received that were not granted again. */
+    /** Body bytes that may be sent and received, and those received that were not granted again. */
     this.credit = link.creditInitial;
+    this.creditIn = link.windowOwn;
     this.owed = 0;
     this.localDone = false;
     this.remoteDone = false;
@@ -43,7 +45,8 @@ class Exchange {
     /** end() by the long way: it runs; it has run, and what waits is all there is. */
     this.inEnd = false;
     this.ending = false;
-    /** The request's body has ended, and nobody has asked for it yet. */
+    /** There is no body; its end is held back until somebody reads. */
+    this.isBodiless = false;
     this.eofPending = false;
     this.isRaw = false;
     this.settled = false;
@@ -60,6 +63,8 @@ class Exchange {
 
   /** A part of the request's body. */
   data(chunk) {
+    this.owed += chunk.length;
+    this.bytesIn += chunk.length;
     if (this.isRaw) return this.raw.received(chunk);
     const { req } = this;
     if (req !== null && !req._dumped && !req.destroyed) {
@@ -97,6 +102,22 @@ class Exchange {
     if (this.queued > 0) this.pump();
   }
 
+  // The socket, where it carries raw bytes.
+
+  wantRaw() {
+    if (this.isRaw) this.raw.grantBack();
+  }
+
+  writeRaw(chunk, callback) {
+    this.raw ??= new RawText(this);
+    this.raw.write(chunk, callback);
+  }
+
+  endRaw(callback) {
+    if (this.raw === null) this.raw = new RawText(this);
+    this.raw.end(callback);
+  }
+
   // The request's body.
 
   /** Somebody reads: hands out the end that was held back, or grants what was read. */
@@ -117,6 +138,7 @@ class Exchange {
     const used = this.owed - held;
     if (used < link.windowOwn / 2) return;
     this.owed = held;
+    this.creditIn += used;
     link.encoder.window(this.id, used);
     link.wrote();
   }
@@ -134,7 +156,7 @@ class Exchange {
 
   /** A whole body that fits: head, body and end in one go. False if it has to go the long way. */
   fits(chunk) {
-    if (this.queued > 0 || this.headSent || this.localDone || this.isRaw) return false;
+    if (this.queued > 0 || this.headSent || this.localDone || this.raw !== null) return false;
     // A character is at most three bytes.
     const bytes = typeof chunk === 'string' ? chunk.length * 3 : chunk.byteLength;
     return bytes <= this.link.dataBytesMax && bytes <= this.credit && (typeof chunk === 'string' || bytes < COPY_BYTES_MAX);
@@ -142,12 +164,12 @@ class Exchange {
 
   /** Head, body (or undefined) and end, after fits(). */
   endNow(res, body, encoding) {
-    const { link } = this;
+    const stop = this.stopFlag();
     if (this.head2.chunked) {
       this.bytesOut += this.sendHead(0, body, encoding);
-      link.encoder.end(this.id, 0, this.trailers(res));
+      this.link.encoder.end(this.id, stop, this.trailers(res));
     } else {
-      this.bytesOut += this.sendHead(FLAG.END, body, encoding);
+      this.bytesOut += this.sendHead(FLAG.END | stop, body, encoding);
     }
     this.localEnded();
     settleSoon(this);
@@ -161,7 +183,9 @@ class Exchange {
     if (data.length > 0) {
       const isString = typeof data === 'string';
       const bytes = isString ? data.length * 3 : data.byteLength;
-      const direct = this.queued === 0 && !link.blocked && bytes <= this.credit && bytes <= link.dataBytesMax;
+      // With a strict length end() may throw after it has sent; so nothing leaves until it returns.
+      const isHeld = this.inEnd && this.res.strictContentLength;
+      const direct = this.queued === 0 && !isHeld && !link.blocked && bytes <= this.credit && bytes <= link.dataBytesMax;
       if (direct && (isString || bytes < COPY_BYTES_MAX)) {
         const sent = this.headSent
           ? link.encoder.data(this.id, data, encoding)
@@ -175,7 +199,7 @@ class Exchange {
         this.queue.push(chunk, callback);
         this.queued += chunk.byteLength;
         callback = undefined;
-        this.pump();
+        if (!isHeld) this.pump();
       }
     } else if (!this.inEnd && !this.headSent && this.head2 !== null) {
       this.sendHead(0);
@@ -234,7 +258,7 @@ class Exchange {
   drained() {
     const { res } = this;
     this.link.waiting.delete(this);
-    if (this.isRaw) return this.raw.drained();
+    if (this.raw !== null) return undefined;
     if (this.ending) return this.finishStream();
     if (res[kNeedDrain] && !res.finished && !res.destroyed) {
       // In a turn of its own: write() has not even returned yet when everything was sent at once.
@@ -247,21 +271,25 @@ class Exchange {
   endStream() {
     this.ending = true;
     if (this.queued === 0) this.finishStream();
+    else this.pump();
   }
 
   finishStream() {
     if (this.localDone) return;
     const { res, link } = this;
-    if (!this.headSent) {
-      this.sendHead(this.head2.chunked ? 0 : FLAG.END);
-      if (this.head2.chunked) link.encoder.end(this.id, 0, this.trailers(res));
-    } else {
-      link.encoder.end(this.id, 0, this.trailers(res));
-    }
+    const stop = this.stopFlag();
+    const isWhole = !this.headSent && !this.head2.chunked;
+    if (!this.headSent) this.sendHead(isWhole ? FLAG.END | stop : 0);
+    if (!isWhole) link.encoder.end(this.id, stop, this.trailers(res));
     this.localEnded();
     const callback = this.onFlushed;
     this.onFlushed = null;
     if (callback !== null) process.nextTick(runCallback, this, callback);
+  }
+
+  /** Whether the rest of the request's body is of no use: the client's connection closes, and nobody reads. */
+  stopFlag() {
+    return !this.remoteDone && (this.head2.flags & FLAG.CLOSE) !== 0 && !this.req._consuming ? FLAG.STOP : 0;
   }
 
   /** Trailer fields, out of the text that node made of them. */
@@ -314,7 +342,7 @@ class Exchange {
     if (this.settled) return;
     this.settled = true;
     const { req, res } = this;
-    if (req !== null && !this.isRaw) req.destroy(connectionReset());
+    if (req !== null && !req.upgrade) req.destroy(connectionReset());
     if (res !== null && !res._closed) {
       res.destroyed = true;
       res._closed = true;
@@ -330,13 +358,14 @@ class Exchange {
 }
 
 function onTimeout(req, res, socket, server) {
-  const byReq = !this.isRaw && req !== null && !req.complete && req.emit('timeout', socket);
+  const byReq = !req.upgrade && !req.complete && req.emit('timeout', socket);
   const byRes = socket._httpMessage !== null && res !== null && res.emit('timeout', socket);
-  const byServer = !this.isRaw && server.emit('timeout', socket);
+  const byServer = !req.upgrade && server.emit('timeout', socket);
   socket.emit('timeout');
-  if (!byReq && !byRes && !byServer && !this.isRaw) socket.destroy();
+  if (!byReq && !byRes && !byServer && !req.upgrade) socket.destroy();
 }
 
+/** The other end of `socket` has gone. In the scope of its exchange, which is `this`. */
 function closedByClient(socket) {
   if (socket[kReal]) {
     socket.destroy();
@@ -370,4 +399,4 @@ function connectionReset() {
   return Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
 }
 
-module.exports = { Exchange };
+module.exports = { closedByClient, Exchange };

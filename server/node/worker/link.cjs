@@ -53,6 +53,7 @@ class Link {
     this.isClosed = false;
     /** No more requests are taken; the link closes when the last is done. */
     this.isEnding = false;
+    this.isDrained = false;
     this.jobs = [];
     this.jobAt = 0;
     this.isReading = false;
@@ -154,9 +155,8 @@ class Link {
     const ends = (head.flags & FLAG.END) !== 0;
     // With END the body ends with the bytes in this frame, if there are any.
     exchange.remoteDone = ends && bodyBytes === 0;
-    exchange.eofPending = exchange.remoteDone;
-    exchange.owed = bodyBytes;
-    exchange.bytesIn = bodyBytes;
+    exchange.isBodiless = exchange.remoteDone;
+    exchange.creditIn -= bodyBytes;
     this.streams[slot] = exchange;
     this.open++;
     if (this.isEnding) {
@@ -173,9 +173,8 @@ class Link {
     const exchange = this.find(id);
     if (exchange === undefined || exchange.remoteDone) throw new ProtocolError('bad_stream');
     if (begins > 0) {
-      exchange.owed += begins;
-      exchange.bytesIn += begins;
-      if (exchange.owed > this.windowOwn) throw new ProtocolError('credit_exceeded');
+      exchange.creditIn -= begins;
+      if (exchange.creditIn < 0) throw new ProtocolError('credit_exceeded');
     }
     this.jobs.push(JOB.DATA, exchange, chunk);
     if (ends) this.end(id, []);
@@ -215,6 +214,7 @@ class Link {
   }
 
   drain() {
+    this.isDrained = true;
     this.stopTaking();
   }
 
@@ -238,7 +238,7 @@ class Link {
     exchange.isCounted = false;
     this.inFlight--;
     if (exchange.resource !== null) exchange.resource.emitDestroy();
-    this.owner.finished(this);
+    this.owner.finished(this, exchange);
     if (this.isEnding) this.endIfIdle();
   }
 

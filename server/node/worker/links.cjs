@@ -4,7 +4,9 @@
 // the application has unref'd it, requests in flight keep their link, as clients' sockets would.
 'use strict';
 
-const { kIncomingMessage, kLinks, kServerResponse, missing } = require('./hidden.cjs');
+const { kExchange, kIncomingMessage, kLinks, kServerResponse, missing } = require('./hidden.cjs');
+const { closedByClient } = require('./exchange.cjs');
+const { Idle } = require('./idle.cjs');
 const { Link } = require('./link.cjs');
 const { Heartbeat } = require('./stats.cjs');
 const response = require('./response.cjs');
@@ -12,6 +14,12 @@ const { patchServers } = require('./server.cjs');
 
 /** How long a server waits for the front before it goes on with HTTP alone. */
 const WELCOME_TIMEOUT_MS = 1000;
+/** A connection that broke is dialled again after that, and more slowly each time it fails. */
+const REDIAL_MIN_MS = 1000;
+const REDIAL_MAX_MS = 30_000;
+
+/** All that are in use, for the end of the process. */
+const all = new Set();
 
 class Links {
   /** `about`: pipe, worker, generation, endpoint. */
@@ -25,8 +33,14 @@ class Links {
     this.greetedCount = 0;
     this.onReady = undefined;
     this.timer = undefined;
+    this.redialMs = REDIAL_MIN_MS;
     this.heartbeat = undefined;
+    this.idle = new Idle(server, (socket) => {
+      const exchange = socket[kExchange];
+      exchange.inScope(closedByClient, exchange, socket);
+    });
     server[kLinks] = this;
+    all.add(this);
   }
 
   /** Dials; calls back once, with whether all shards have answered. */
@@ -63,6 +77,7 @@ class Links {
   stop() {
     this.heartbeat?.stop();
     this.heartbeat = undefined;
+    this.idle.closeAll();
     if (this.server[kLinks] === this) this.server[kLinks] = undefined;
   }
 
@@ -103,6 +118,11 @@ class Links {
   // What links tell.
 
   greeted(link, welcome) {
+    this.redialMs = REDIAL_MIN_MS;
+    if (this.isReady) {
+      this.heartbeat ??= new Heartbeat(this);
+      return;
+    }
     if (link === this.links[0]) {
       this.expected = welcome.shards;
       for (let shard = 1; shard < welcome.shards; shard++) this.dial(`${this.about.pipe}.${shard}`);
@@ -117,8 +137,13 @@ class Links {
     if (server._unref && link.inFlight === 1) link.socket.ref();
   }
 
-  finished(link) {
+  finished(link, exchange) {
     const { server } = this;
+    const { socket } = exchange;
+    if (socket !== null && socket._eventsCount > 0 && !socket.destroyed) {
+      if (this.isClosing) this.idle.closeSocket(socket);
+      else this.idle.add(socket);
+    }
     server._connections--;
     if (this.isClosing) {
       // As net.Server does when a connection has closed.
@@ -140,7 +165,20 @@ class Links {
   closed(link) {
     this.links = this.links.filter((other) => other !== link);
     if (!link.isGreeted) this.settle(false);
-    if (this.links.length === 0) this.stop();
+    if (this.isReady && !this.isClosing && !link.isDrained) {
+      this.redial(link.path);
+    } else if (this.links.length === 0) {
+      this.stop();
+      all.delete(this);
+    }
+  }
+
+  /** The front may be back soon. */
+  redial(path) {
+    setTimeout(() => {
+      if (!this.isClosing && this.server.listening) this.dial(path);
+    }, this.redialMs).unref();
+    this.redialMs = Math.min(this.redialMs * 2, REDIAL_MAX_MS);
   }
 }
 
@@ -149,6 +187,17 @@ function ineligible(server) {
   if (missing.length > 0) return `this node has no ${missing.join(', ')}`;
   const isHttp = typeof server[kIncomingMessage] === 'function' && typeof server[kServerResponse] === 'function';
   return isHttp ? undefined : 'not a plain http.Server';
+}
+
+let atExit = false;
+
+/** What was answered is sent, even if the process ends in the same turn. */
+function flushAtExit() {
+  if (atExit) return;
+  atExit = true;
+  process.on('exit', () => {
+    for (const links of all) for (const link of links.links) link.flush();
+  });
 }
 
 /** Feeds `server` through frames as well; calls back with whether it does. */
@@ -160,6 +209,7 @@ function feed(server, about, onReady) {
   }
   response.install();
   patchServers();
+  flushAtExit();
   const links = new Links(server, about);
   links.open(onReady);
   return links;

@@ -6,12 +6,14 @@ const { kLinks } = require('./hidden.cjs');
 
 let patched = false;
 
-/** Shadows three methods; once, and only when some server is fed through frames. */
+/** Shadows methods; once, and only when some server is fed through frames. */
 function patchServers() {
   if (patched) return;
   patched = true;
   shadow('close', (links) => links.close());
+  shadow('closeIdleConnections', (links) => links.idle.closeAll());
   shadow('closeAllConnections', (links) => {
+    links.idle.closeAll();
     for (const socket of links.sockets()) socket.destroy();
   });
 }

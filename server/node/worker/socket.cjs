@@ -205,12 +205,19 @@ define('_destroy', {
     this._hadError = Boolean(error);
     this[kExchange].socketDestroyed();
     callback(error);
-    process.nextTick(emitClose, this);
+    // A real socket closes its handle first: 'close' comes in a later turn.
+    setImmediate(emitClose, this);
   },
 });
 
 function emitClose(socket) {
-  socket[kExchange].inScope(plain.emit, socket, 'close', socket._hadError);
+  const exchange = socket[kExchange];
+  exchange.inScope(closed, undefined, exchange, socket);
+}
+
+function closed(exchange, socket) {
+  exchange.socketClosed();
+  socket.emit('close', socket._hadError);
 }
 
 /** The client has gone; whoever listens is told. */
@@ -255,6 +262,13 @@ function onTimeout(socket) {
   if (socket.destroyed) return;
   socket[kExchange].timedOut();
 }
+
+define('resetAndDestroy', {
+  writable: true,
+  value: function resetAndDestroy() {
+    return this.destroy();
+  },
+});
 
 for (const name of ['setNoDelay', 'setKeepAlive', 'ref', 'unref']) {
   const { length } = net.Socket.prototype[name];

@@ -23,25 +23,29 @@ const FILES: &[(&str, &str)] = files![
     "pipe/encode.cjs",
     "pipe/head.cjs",
     "pipe/wire.cjs",
+    "worker/attach.cjs",
     "worker/dispatch.cjs",
     "worker/exchange.cjs",
     "worker/hidden.cjs",
+    "worker/idle.cjs",
     "worker/link.cjs",
     "worker/links.cjs",
+    "worker/rawtext.cjs",
     "worker/response.cjs",
     "worker/server.cjs",
     "worker/settle.cjs",
     "worker/socket.cjs",
     "worker/stats.cjs",
+    "worker/upgrade.cjs",
     "preload.cjs",
 ];
 
 /// The folders that they are in.
 const FOLDERS: &[&str] = &["pipe", "worker"];
 
-/// Writes the preload, what it requires and the demo (files of mode 0600, folders of 0700) into the runtime folder, which
-/// is there and ours. Returns the preload's path. Again is harmless: files are replaced whole, so that a worker that
-/// starts meanwhile reads the old or the new.
+/// Writes the preload, what it requires and the demo (files of mode 0600, folders of 0700) into a folder that is there
+/// and ours. Returns the preload's path. Again is harmless, also from another process at the same time: files that differ
+/// are replaced whole, so that a worker that starts meanwhile reads the old or the new.
 ///
 /// # Errors
 /// The folder cannot be written to.
@@ -53,6 +57,13 @@ pub fn install(runtime_dir: &Path) -> io::Result<PathBuf> {
         write(&runtime_dir.join(name), text)?;
     }
     Ok(runtime_dir.join(PRELOAD_FILE))
+}
+
+/// A number that texts which differ do not share, so that each version of them has a folder of its own (FNV-1a).
+#[must_use]
+pub fn fingerprint() -> u64 {
+    let bytes = FILES.iter().flat_map(|(name, text)| name.bytes().chain(text.bytes()));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Removes what [`install`] wrote, so that the folder can go once the endpoints are gone.
@@ -76,7 +87,11 @@ fn make(folder: &Path) -> io::Result<()> {
 }
 
 fn write(path: &Path, text: &str) -> io::Result<()> {
-    let fresh = path.with_extension("new");
+    if fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
+        return Ok(());
+    }
+    // A name of our own: whoever else writes the same file at this moment must not find ours half done.
+    let fresh = path.with_extension(format!("new-{}", std::process::id()));
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]

@@ -290,7 +290,9 @@ impl<'s> Relay<'s> {
             let head = bytes.split_to(head_len);
             let head = ResponseHead::parse(&head, RESPONSE_FIELDS_MAX).map_err(|bad| bad.reason)?;
             let facts = judge_response(&head, &self.request).map_err(|bad| bad.reason)?;
-            let delivery = Delivery::plan(&self.request, &facts, terms.may_keep_alive && self.may_go_on());
+            // A worker that closes behind its answer reads no more: the rest of the request has nowhere to go.
+            let has_a_future = self.may_go_on() && (self.request_done || facts.keep_alive || facts.informational);
+            let delivery = Delivery::plan(&self.request, &facts, terms.may_keep_alive && has_a_future);
             let size = ChunkSize::holding(head_len + HEAD_ROOM).unwrap_or(ChunkSize::Large);
             let mut out = self.pool.take(size);
             encode_response(&head, &facts, &delivery, Some(terms.date), &mut out)

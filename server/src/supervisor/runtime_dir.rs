@@ -37,33 +37,8 @@ impl RuntimeDir {
     /// When it cannot be made, is a link or no folder, belongs to somebody else, or is open to others: who can put a
     /// socket there gets our clients' requests.
     pub fn prepare(path: &Path) -> Result<Self, StartError> {
-        let made = match DirBuilder::new().mode(0o700).create(path) {
-            Ok(()) => true,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-            Err(error) => {
-                return Err(StartError {
-                    what: format!("workers.runtime_dir: cannot make {} ({error})", path.display()),
-                    hint: "its parent must exist and be writable for this user".into(),
-                });
-            }
-        };
-        let refuse = |why: String, hint: &str| {
-            let what = format!("workers.runtime_dir: {} {why}", path.display());
-            Err(StartError { what, hint: hint.into() })
-        };
-        match fs::symlink_metadata(path) {
-            Err(error) => refuse(format!("cannot be looked at ({error})"), "name another folder"),
-            Ok(meta) if !meta.is_dir() => refuse("is not a folder".into(), "name a folder, not a file or a link"),
-            Ok(meta) if meta.uid() != geteuid().as_raw() => {
-                let why = format!("belongs to user {}, not to {}", meta.uid(), geteuid().as_raw());
-                refuse(why, "name another folder, or remove this one")
-            }
-            Ok(meta) if meta.mode() & 0o077 != 0 => {
-                let why = format!("is open to other users (mode {:04o}), 0700 is allowed", meta.mode() & 0o7777);
-                refuse(why, "`chmod 0700` it, or name another folder")
-            }
-            Ok(_) => Ok(Self { path: path.to_path_buf(), made }),
-        }
+        let made = private_folder(path, "workers.runtime_dir")?;
+        Ok(Self { path: path.to_path_buf(), made })
     }
 
     /// Refuses an endpoint that the system could not take.
@@ -81,6 +56,42 @@ impl RuntimeDir {
             what: format!("workers.runtime_dir: endpoint {endpoint} has {bytes} bytes, {max} are allowed"),
             hint: "name a folder with a shorter path, such as /run/forebay".into(),
         })
+    }
+}
+
+/// Makes a folder with mode 0700, or takes one that is there, is ours and is closed to others; whether it was made.
+/// `what` names it in messages.
+///
+/// # Errors
+///
+/// As [`RuntimeDir::prepare`].
+pub fn private_folder(path: &Path, what: &str) -> Result<bool, StartError> {
+    let made = match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => true,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        Err(error) => {
+            return Err(StartError {
+                what: format!("{what}: cannot make {} ({error})", path.display()),
+                hint: "its parent must exist and be writable for this user".into(),
+            });
+        }
+    };
+    let refuse = |why: String, hint: &str| {
+        let what = format!("{what}: {} {why}", path.display());
+        Err(StartError { what, hint: hint.into() })
+    };
+    match fs::symlink_metadata(path) {
+        Err(error) => refuse(format!("cannot be looked at ({error})"), "name another folder"),
+        Ok(meta) if !meta.is_dir() => refuse("is not a folder".into(), "name a folder, not a file or a link"),
+        Ok(meta) if meta.uid() != geteuid().as_raw() => {
+            let why = format!("belongs to user {}, not to {}", meta.uid(), geteuid().as_raw());
+            refuse(why, "name another folder, or remove this one")
+        }
+        Ok(meta) if meta.mode() & 0o077 != 0 => {
+            let why = format!("is open to other users (mode {:04o}), 0700 is allowed", meta.mode() & 0o7777);
+            refuse(why, "`chmod 0700` it, or name another folder")
+        }
+        Ok(_) => Ok(made),
     }
 }
 

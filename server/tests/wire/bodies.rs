@@ -54,7 +54,12 @@ fn a_worker_that_has_heard_enough_ends_the_connection() {
         front.exchange(&worker, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nab");
     upstream.send("HTTP/1.1 413 Too Much\r\nDate: then\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno");
     drop(upstream);
-    assert!(client.until("\r\n\r\n").starts_with("HTTP/1.1 413 Too Much\r\n"));
+    let head = client.until("\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 413 Too Much\r\n"));
+    assert!(
+        head.contains("\r\nConnection: close\r\n"),
+        "a client that is not told sends its next request here: {head}"
+    );
     client.expect("no");
     while client.try_send(&"x".repeat(1000)) {}
 }

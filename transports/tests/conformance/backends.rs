@@ -5,97 +5,12 @@ use std::io;
 use std::net::SocketAddr;
 
 use forebay_transports::compio::Compio;
-use forebay_transports::monoio::Monoio;
-use forebay_transports::sim::Sim;
-use forebay_transports::{Endpoint, Engine, EngineOptions, compio as on_compio, monoio as on_monoio, sim as simulated};
+#[cfg(target_os = "linux")]
+use forebay_transports::monoio::{self as on_monoio, Monoio};
+use forebay_transports::sim::{self as simulated, Sim};
+use forebay_transports::{Endpoint, Engine, EngineOptions};
 
 use crate::harness::{Harness, on_a_thread};
-
-/// The real back ends' other ends are the same streams, connected by plain system calls.
-mod real {
-    use super::*;
-    use std::os::unix::net::UnixListener;
-
-    pub(crate) fn endpoint() -> Endpoint {
-        let folder = tempfile::Builder::new().prefix("forebay-conformance-").tempdir().unwrap();
-        // Left behind for the system to clean: tests end on many paths.
-        Endpoint::new(folder.keep().join("worker.sock"))
-    }
-
-    pub(crate) fn work(endpoint: &Endpoint) -> UnixListener {
-        let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
-        socket.bind(&socket2::SockAddr::unix(endpoint.path()).unwrap()).unwrap();
-        socket.listen(1).unwrap();
-        socket.into()
-    }
-}
-
-impl Harness for Monoio {
-    type Client = on_monoio::Stream;
-    type WorkerConn = on_monoio::Stream;
-    type Worker = std::os::unix::net::UnixListener;
-
-    async fn connect(address: SocketAddr) -> io::Result<(on_monoio::Stream, Option<SocketAddr>)> {
-        let socket = std::net::TcpStream::connect(address)?;
-        let ours = socket.local_addr()?;
-        Ok((on_monoio::Stream::adopt(socket)?, Some(ours)))
-    }
-
-    fn endpoint() -> Endpoint {
-        real::endpoint()
-    }
-
-    fn work(endpoint: &Endpoint) -> Self::Worker {
-        real::work(endpoint)
-    }
-
-    async fn accept(worker: &Self::Worker) -> on_monoio::Stream {
-        // A Unix socket is connected as soon as it was dialled, so this does not wait.
-        on_monoio::Stream::adopt(worker.accept().unwrap().0).unwrap()
-    }
-
-    async fn enter(endpoint: &Endpoint) -> io::Result<on_monoio::Stream> {
-        on_monoio::Stream::adopt(std::os::unix::net::UnixStream::connect(endpoint.path())?)
-    }
-
-    fn nodelay(conn: &on_monoio::Stream) -> Option<bool> {
-        Some(socket2::SockRef::from(conn).tcp_nodelay().unwrap())
-    }
-}
-
-impl Harness for Compio {
-    type Client = on_compio::Downstream;
-    type WorkerConn = on_compio::Upstream;
-    type Worker = std::os::unix::net::UnixListener;
-
-    async fn connect(address: SocketAddr) -> io::Result<(on_compio::Downstream, Option<SocketAddr>)> {
-        let socket = std::net::TcpStream::connect(address)?;
-        let ours = socket.local_addr()?;
-        Ok((on_compio::Stream::new(compio::net::TcpStream::from_std(socket)?), Some(ours)))
-    }
-
-    fn endpoint() -> Endpoint {
-        real::endpoint()
-    }
-
-    fn work(endpoint: &Endpoint) -> Self::Worker {
-        real::work(endpoint)
-    }
-
-    async fn accept(worker: &Self::Worker) -> on_compio::Upstream {
-        let socket = worker.accept().unwrap().0;
-        on_compio::Stream::new(compio::net::UnixStream::from_std(socket).unwrap())
-    }
-
-    async fn enter(endpoint: &Endpoint) -> io::Result<on_compio::Upstream> {
-        let socket = std::os::unix::net::UnixStream::connect(endpoint.path())?;
-        Ok(on_compio::Stream::new(compio::net::UnixStream::from_std(socket)?))
-    }
-
-    fn nodelay(conn: &on_compio::Downstream) -> Option<bool> {
-        Some(socket2::SockRef::from(conn).tcp_nodelay().unwrap())
-    }
-}
 
 impl Harness for Sim {
     type Client = simulated::Stream;
@@ -158,9 +73,18 @@ macro_rules! backends {
     };
 }
 
+#[cfg(target_os = "linux")]
 backends! {
     io_uring: Monoio, "io_uring", nothing;
     epoll: Monoio, "epoll", on_monoio::force_epoll_on_this_thread;
     compio_io_uring: Compio, "io_uring", nothing;
+}
+
+#[cfg(windows)]
+backends! {
+    compio_iocp: Compio, "IOCP", nothing;
+}
+
+backends! {
     sim: Sim, "simulated", nothing;
 }

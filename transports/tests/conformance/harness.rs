@@ -40,6 +40,11 @@ pub(crate) trait Harness: Engine {
     /// Dials an entrance as a worker.
     fn enter(endpoint: &Endpoint) -> impl Future<Output = io::Result<Self::WorkerConn>>;
 
+    /// Whether a client can tell a reset from an end here.
+    fn tells_resets() -> bool {
+        true
+    }
+
     /// Whether `TCP_NODELAY` is set; none where there is no TCP.
     fn nodelay(conn: &Self::Downstream) -> Option<bool>;
 }
@@ -62,8 +67,12 @@ pub(crate) fn on_a_thread(test: impl FnOnce() + Send + 'static) {
     }
 }
 
+#[cfg(not(unix))]
+fn prepare_process() {}
+
 /// A dead peer must not raise a signal even where the default disposition, death, is in force (the test runner
 /// ignores it); and a thousand connections need descriptors.
+#[cfg(unix)]
 fn prepare_process() {
     // SAFETY: the default disposition needs no handler.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };

@@ -12,6 +12,10 @@ mod enter;
 mod harness;
 mod listen;
 mod streams;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
 /// Tests of every kind of connection, then tests that need the engine only.
 macro_rules! tests {
@@ -114,4 +118,10 @@ macro_rules! suite {
     };
 }
 
-suite! { io_uring epoll compio_io_uring sim }
+#[cfg(target_os = "linux")]
+suite! { io_uring epoll compio_io_uring }
+
+#[cfg(windows)]
+suite! { compio_iocp }
+
+suite! { sim }

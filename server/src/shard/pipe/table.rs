@@ -8,8 +8,8 @@ use forebay_core::time::Timestamp;
 use forebay_transports::Conn;
 
 use super::Pipe;
-use crate::bulletin::Bulletin;
-use crate::shard::Engine;
+use crate::bulletin::{Bulletin, Event};
+use crate::shard::{Engine, Shard};
 
 /// The newest connection of each slot's process, and those before it that still have streams.
 pub(in crate::shard) struct Pipes<E: Engine> {
@@ -24,19 +24,14 @@ impl<E: Engine> Pipes<E> {
     }
 
     /// The connection to a process, if it takes new streams.
-    pub(in crate::shard) fn find(
-        &self,
-        worker: WorkerId,
-        generation: Generation,
-        bulletin: &Bulletin,
-    ) -> Option<Rc<Pipe<E>>> {
+    fn find(&self, worker: WorkerId, generation: Generation, bulletin: &Bulletin) -> Option<Rc<Pipe<E>>> {
         let current = self.current.borrow();
         let pipe = current.get(usize::from(worker.0))?.as_ref()?;
         pipe.serves(generation, bulletin).then(|| Rc::clone(pipe))
     }
 
     /// Whether a process takes new streams.
-    pub(in crate::shard) fn has(&self, worker: WorkerId, generation: Generation, bulletin: &Bulletin) -> bool {
+    fn has(&self, worker: WorkerId, generation: Generation, bulletin: &Bulletin) -> bool {
         let current = self.current.borrow();
         let pipe = current.get(usize::from(worker.0)).and_then(Option::as_ref);
         pipe.is_some_and(|pipe| pipe.serves(generation, bulletin))
@@ -59,10 +54,14 @@ impl<E: Engine> Pipes<E> {
         self.current.borrow_mut()[usize::from(worker.0)] = newest.cloned();
     }
 
-    /// Asks every worker now and then whether its event loop turns.
-    pub(in crate::shard) fn beat(&self, now: Timestamp) {
+    /// Asks every worker now and then whether its event loop turns, and says whose has not for too long.
+    pub(in crate::shard) fn beat(&self, now: Timestamp, bulletin: &Bulletin) {
+        let patience = bulletin.stuck_after();
         for pipe in &*self.all.borrow() {
             pipe.beat(now);
+            if let Some(silence) = patience.and_then(|patience| pipe.silence(now, patience)) {
+                bulletin.report(Event::Stuck(pipe.worker, pipe.generation, silence));
+            }
         }
     }
 
@@ -71,5 +70,18 @@ impl<E: Engine> Pipes<E> {
         for pipe in &*self.all.borrow() {
             pipe.conn.abort();
         }
+    }
+}
+
+impl<E: Engine> Shard<E> {
+    /// The connection over which a process takes new streams here.
+    pub(in crate::shard) fn pipe_of(&self, worker: WorkerId, generation: Generation) -> Option<Rc<Pipe<E>>> {
+        self.pipes.find(worker, generation, &self.bulletin)
+    }
+
+    /// Whether a process can be given requests where frames are asked for: it takes them here, or has said that it
+    /// needs plain HTTP.
+    pub(in crate::shard) fn is_fed(&self, worker: WorkerId, generation: Generation) -> bool {
+        self.pipes.has(worker, generation, &self.bulletin) || self.bulletin.is_demoted(worker, generation)
     }
 }

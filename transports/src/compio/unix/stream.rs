@@ -1,14 +1,13 @@
 //! A byte stream on compio, over whichever of its socket types.
 
 use std::io::ErrorKind;
-#[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 
 use compio::BufResult;
 use compio::io::{AsyncRead, AsyncWrite};
 use forebay_core::buf::{Chunk, Queue};
 
-use super::buffers::{Parts, Tail};
+use crate::compio::buffers::{Parts, Tail};
 use crate::{Completion, Conn, Written};
 
 /// A connected socket.
@@ -22,14 +21,12 @@ impl<S> Stream<S> {
     }
 }
 
-#[cfg(unix)]
 impl<S: AsFd> AsFd for Stream<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
 
-#[cfg(unix)]
 impl<S: AsFd + 'static> Conn for Stream<S>
 where
     for<'a> &'a S: AsyncRead + AsyncWrite,
@@ -53,7 +50,6 @@ where
             let BufResult(result, Parts(mut queue)) = (&self.0).write_vectored(parts).await;
             match result {
                 Err(error) if error.kind() == ErrorKind::Interrupted => parts = Parts(queue),
-                // On Windows a dead pipe takes no bytes rather than giving an error.
                 Ok(0) => return (Err(ErrorKind::WriteZero.into()), queue),
                 Ok(count) => {
                     queue.advance(count);

@@ -1,0 +1,57 @@
+// Attached processes, which somebody else has started: every server on a path is announced to a front that runs already.
+//
+// Nothing is moved: servers listen where they want, and serve HTTP there. 'listening' is held back until the front has
+// answered, so that whoever waits for it finds the server fed through frames.
+'use strict';
+
+const { AsyncResource } = require('async_hooks');
+const http = require('http');
+const { resolve } = require('path');
+const { feed } = require('./links.cjs');
+
+/** Announces servers from here on; `about`: pipe, worker, generation. `onFirst` is called before the first one. */
+function announce(about, onFirst) {
+  const { prototype } = http.Server;
+  const own = prototype.listen;
+  function listen(...args) {
+    const result = own.apply(this, args);
+    const path = this._pipeName;
+    const { _handle: handle } = this;
+    // A handle with a socket name is TCP; the path is that of an earlier life.
+    if (handle && typeof path === 'string' && typeof handle.getsockname !== 'function') {
+      onFirst();
+      onFirst = () => {};
+      const endpoint = process.platform === 'win32' ? path : resolve(path);
+      const release = holdListening(this);
+      feed(this, { ...about, endpoint }, release);
+    }
+    return result;
+  }
+  Object.defineProperty(listen, 'name', { value: own.name, configurable: true });
+  Object.defineProperty(listen, 'length', { value: own.length, configurable: true });
+  prototype.listen = listen;
+}
+
+/** Holds 'listening' back; returns what lets it go. */
+function holdListening(server) {
+  const { _handle: handle, emit } = server;
+  const before = Object.getOwnPropertyDescriptor(server, 'emit');
+  const resource = new AsyncResource('FOREBAYLISTENING');
+  let isHeld = false;
+  const holder = function (name, ...args) {
+    if (name !== 'listening') return emit.call(this, name, ...args);
+    isHeld = true;
+    return true;
+  };
+  server.emit = holder;
+  return () => {
+    if (server.emit === holder) {
+      if (before) Object.defineProperty(server, 'emit', before);
+      else delete server.emit;
+    }
+    if (isHeld && server._handle === handle) resource.runInAsyncScope(server.emit, server, 'listening');
+    isHeld = false;
+  };
+}
+
+module.exports = { announce };

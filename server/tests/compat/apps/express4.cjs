@@ -1,0 +1,2 @@
+// Express 4.
+require('./express.cjs').start(require('express4'));

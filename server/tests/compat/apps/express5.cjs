@@ -1,0 +1,2 @@
+// Express 5.
+require('./express.cjs').start(require('express'));
