@@ -64,8 +64,6 @@ pub(super) struct Origin<'a> {
 pub(super) struct Pipe<E: Engine> {
     worker: WorkerId,
     generation: Generation,
-    /// How often the slot's processes had asked for plain HTTP when it began.
-    demotions: u32,
     conn: E::Upstream,
     state: RefCell<State>,
     flush: Flush,
@@ -176,15 +174,12 @@ impl<E: Engine> Pipe<E> {
             heart: door::Heart::default(),
         };
         let (worker, generation) = (from.worker, from.generation);
-        let demotions = shard.bulletin.demotions(worker);
-        Self { worker, generation, demotions, conn, state: RefCell::new(state), flush: Flush::default() }
+        Self { worker, generation, conn, state: RefCell::new(state), flush: Flush::default() }
     }
 
     /// Whether it takes requests for that process.
     fn serves(&self, generation: Generation, bulletin: &Bulletin) -> bool {
-        self.generation == generation
-            && self.demotions == bulletin.demotions(self.worker)
-            && self.state.borrow().is_open
+        self.generation == generation && self.state.borrow().is_open && !bulletin.is_demoted(self.worker, generation)
     }
 
     /// Opens a stream for a request, and sends its head, with the body if that is here and small.
