@@ -168,7 +168,18 @@ async fn read<E: Engine>(
                     let stack = String::from_utf8_lossy(stack);
                     tracing::error!(target: "forebay", "{} hung here:\n{stack}", pipe.worker);
                 }
-                event => {
+                event @ (Event::Hello(_)
+                | Event::Welcome(_)
+                | Event::Ping(_)
+                | Event::Drain
+                | Event::Request { .. }
+                | Event::Response { .. }
+                | Event::Inform { .. }
+                | Event::Data { .. }
+                | Event::End { .. }
+                | Event::Reset { .. }
+                | Event::Window { .. }
+                | Event::Raw(_)) => {
                     responses += usize::from(matches!(event, Event::Response { .. }));
                     pipe.on_event(&event, shard)?;
                 }

@@ -225,12 +225,9 @@ impl<E: Engine> Pipe<E> {
             std::future::poll_fn(|cx| self.flush.poll(cx)).await;
             let mut queue = Queue::new();
             loop {
-                let mut state = self.state.borrow_mut();
-                if state.is_dead {
+                if !self.take_out(&mut queue) {
                     return;
                 }
-                queue.append(&mut state.out.take());
-                drop(state);
                 if queue.is_empty() {
                     break;
                 }
@@ -240,13 +237,23 @@ impl<E: Engine> Pipe<E> {
                     self.state.borrow_mut().is_open = false;
                     return;
                 };
-                let mut state = self.state.borrow_mut();
-                state.last_write_at = state.written;
-                state.written += count as u64;
-                drop(state);
+                self.on_written(count);
                 queue = rest;
             }
         }
+    }
+
+    /// Moves what exchanges wrote behind what waits; false once the connection is over.
+    fn take_out(&self, queue: &mut Queue) -> bool {
+        let mut state = self.state.borrow_mut();
+        queue.append(&mut state.out.take());
+        !state.is_dead
+    }
+
+    fn on_written(&self, count: usize) {
+        let mut state = self.state.borrow_mut();
+        state.last_write_at = state.written;
+        state.written += count as u64;
     }
 
     /// Takes an event of a stream.
