@@ -140,6 +140,20 @@ test('an upload that nobody reads stops at the window, and goes on when somebody
   assert.ok(said(app, 'held')[0] <= 262144);
 });
 
+test('a reader that takes all it has at once is given more', async (t) => {
+  const { pipe } = await fed(t, `serve((req, res) => {
+    setTimeout(async () => { let bytes = 0; for await (const part of req) bytes += part.length; res.end(String(bytes)); }, 50);
+  });`);
+  const upload = pipe.request({ method: 'POST', open: true });
+  for (let i = 0; i < 4; i++) upload.write(Buffer.alloc(65536));
+  await upload.until((one) => one.granted >= 262144);
+  for (let i = 0; i < 4; i++) upload.write(Buffer.alloc(65536));
+  upload.remoteDone = true;
+  upload.end();
+  await upload.ended;
+  assert.equal(String(upload.body), '524288');
+});
+
 test('a body that was not read is taken, and granted', async (t) => {
   const { pipe } = await fed(t, `serve((req, res) => res.end('enough'));`);
   const upload = pipe.request({ method: 'POST', open: true });

@@ -126,21 +126,29 @@ class Exchange {
       this.eofPending = false;
       if (!this.req.destroyed) this.req.push(null);
     } else if (this.owed > 0) {
-      this.grantBack();
+      this.grantBack(0);
     }
   }
 
-  /** Grants what the application has used up, once that is half of the window. */
-  grantBack() {
+  /**
+   * Grants what the application has used up, once that is half of the window. A stream asks for more before it hands out
+   * what it holds, and not again until more came: what it holds then counts as used, else nobody would grant it.
+   */
+  grantBack(held = this.held()) {
     if (this.remoteDone || this.isRaw) return;
-    const { req, link } = this;
-    const held = req === null || req._dumped || req.destroyed ? 0 : req.readableLength;
+    const { link } = this;
     const used = this.owed - held;
     if (used < link.windowOwn / 2) return;
     this.owed = held;
     this.creditIn += used;
     link.encoder.window(this.id, used);
     link.wrote();
+  }
+
+  /** Bytes of the body that the application has not read. */
+  held() {
+    const { req } = this;
+    return req === null || req._dumped || req.destroyed ? 0 : req.readableLength;
   }
 
   // The response.
