@@ -70,6 +70,11 @@ impl<E: Engine> Side for PipeSide<'_, E> {
                 self.stream.blame();
                 return Poll::Ready(Err(Fault::Garbled(what)));
             }
+            // A part of a head, or more than the response: the client will not take it.
+            if relay.to_client.is_empty() {
+                self.data -= news.data_bytes;
+                self.stream.on_used(news.data_bytes);
+            }
         }
         relay.squeeze();
         self.deaf |= news.stopped;
