@@ -91,6 +91,11 @@ impl World {
             }
             12 => self.life.on_load(now, Load { in_flight: input.below(3) as u32, tunnels: input.below(3) as u32 }),
             13 => self.now = now + Duration::from_millis(u64::from(input.word())),
+            14 => match input.below(3) {
+                0 => self.life.on_broken(now),
+                1 => self.life.on_stuck(now),
+                _ => self.life.on_captured(now),
+            },
             _ => self.pass_to_deadline(),
         }
         false
@@ -114,7 +119,7 @@ impl World {
                         self.restarts.push(self.now);
                     }
                 }
-                Action::Probe | Action::SendTerm | Action::SendKill | Action::Report(_) => {}
+                Action::Probe | Action::Capture | Action::SendTerm | Action::SendKill | Action::Report(_) => {}
             }
             self.last = Some(action);
         }
@@ -123,7 +128,7 @@ impl World {
         assert!(state != State::Ready || self.door == Door::Open || self.life.want() != Want::Run);
         assert!(!self.exists || state.is_up(), "a process is forgotten in {state:?}");
         let waits = match state {
-            State::Starting | State::Draining | State::Stopping | State::Backoff => true,
+            State::Starting | State::Draining | State::Stuck | State::Stopping | State::Backoff => true,
             State::Down | State::Ready | State::Failed => false,
         };
         assert_eq!(waits, self.life.next_deadline() != Timestamp::NEVER, "{state:?} must have a bound");
@@ -157,6 +162,7 @@ impl World {
                     self.life.on_exited(self.now, 0);
                 }
                 State::Draining => self.life.on_load(self.now, Load::default()),
+                State::Stuck => self.life.on_captured(self.now),
                 State::Stopping | State::Backoff | State::Down | State::Failed => self.pass_to_deadline(),
             }
             self.act(false);

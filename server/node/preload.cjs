@@ -26,6 +26,9 @@ if ((endpoint || pipe) && require('worker_threads').isMainThread && !require('cl
   // Between Forebay and the application may be a launcher (npm, next start): then the variables have to live until the
   // process that really serves was found. Otherwise nobody else is meant.
   if (!inherit) forget();
+  // Whoever asks a worker for its inspector (SIGUSR1; Forebay does when one hangs) must not meet another one's port.
+  const options = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS}`;
+  if (endpoint && process.debugPort === 9229 && !options.includes('--inspect')) process.debugPort = 0;
   if (endpoint) takeOver(endpoint, inherit);
   else require('./worker/attach.cjs').announce({ pipe, worker: numberOf('FOREBAY_WORKER', 0xffff), generation: 0 }, forget);
 }

@@ -7,6 +7,9 @@
 //! first and looks second, the supervisor publishes first and reads the count second, both sequentially consistent.
 //! So either the shard sees the closed door, or the supervisor sees the request in flight.
 
+mod event;
+mod vitals;
+
 use std::ops::Range;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
@@ -18,6 +21,10 @@ use forebay_core::drain::Left;
 use forebay_core::id::{Generation, WorkerId};
 use forebay_core::pipe::Stats;
 use forebay_transports::Endpoint;
+
+pub use event::Event;
+use vitals::Feeding;
+pub use vitals::{Feed, Version, Vitals};
 
 /// Whether a slot's process may be given requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,57 +72,12 @@ struct Slot {
     notice: AtomicU64,
     in_flight: AtomicU32,
     tunnels: AtomicU32,
+    demotions: AtomicU32,
     requests: AtomicU64,
     restarts: AtomicU64,
     failures: AtomicU64,
     vitals: Vitals,
-}
-
-/// How a worker fares, as it last said; units as in [`Stats`]. Sums are over the process's life.
-#[derive(Debug, Default)]
-pub struct Vitals {
-    /// How many reports have come.
-    pub reports: AtomicU64,
-    /// Event-loop utilisation in 1/10000.
-    pub utilisation: AtomicU64,
-    /// The longest delay of the event loop in the last report's second, in microseconds.
-    pub delay_max_us: AtomicU64,
-    /// Bytes of the V8 heap in use.
-    pub heap_used: AtomicU64,
-    /// Bytes of the V8 heap.
-    pub heap_total: AtomicU64,
-    /// Bytes V8's objects hold outside of the heap.
-    pub external: AtomicU64,
-    /// Bytes in array buffers.
-    pub array_buffers: AtomicU64,
-    /// Resident set, bytes.
-    pub rss: AtomicU64,
-    /// Sum of the garbage collector's pauses, in microseconds.
-    pub gc_pause_us: AtomicU64,
-    /// Number of the garbage collector's pauses.
-    pub gc_count: AtomicU64,
-    /// Active handles.
-    pub handles: AtomicU64,
-    /// Open sockets to elsewhere.
-    pub outbound: AtomicU64,
-}
-
-impl Vitals {
-    /// Takes a report. Torn reads between fields do no harm: each is a gauge or a sum of its own.
-    fn store(&self, stats: &Stats) {
-        self.utilisation.store(stats.utilisation.into(), Relaxed);
-        self.delay_max_us.store(stats.delay_max_us.into(), Relaxed);
-        self.heap_used.store(stats.heap_used, Relaxed);
-        self.heap_total.store(stats.heap_total, Relaxed);
-        self.external.store(stats.external, Relaxed);
-        self.array_buffers.store(stats.array_buffers, Relaxed);
-        self.rss.store(stats.rss, Relaxed);
-        self.gc_pause_us.fetch_add(stats.gc_pause_us.into(), Relaxed);
-        self.gc_count.fetch_add(stats.gc_count.into(), Relaxed);
-        self.handles.store(stats.handles.into(), Relaxed);
-        self.outbound.store(stats.outbound.into(), Relaxed);
-        self.reports.fetch_add(1, Relaxed);
-    }
+    feeding: Feeding,
 }
 
 /// What the server as a whole is doing.
@@ -128,21 +90,6 @@ pub enum Phase {
     Draining = 1,
     /// Shards end now, whatever is in flight.
     Stopping = 2,
-}
-
-/// Something a shard noticed about a worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Its endpoint refused a connection, or was gone.
-    Refused(WorkerId, Generation),
-    /// It sent something that is not a response.
-    Garbled(WorkerId, Generation, &'static str),
-    /// It broke the pipe protocol; the name of the fault.
-    Malformed(WorkerId, Generation, &'static str),
-    /// Its event loop has not turned for so long.
-    Stuck(WorkerId, Generation, Duration),
-    /// It did not begin to answer within `response_start_timeout`.
-    Silent(WorkerId, Generation),
 }
 
 /// Why a request was answered by us with 503.
@@ -248,6 +195,8 @@ pub struct Bulletin {
     endpoints: Endpoints,
     shards: Box<[CachePadded<ShardStats>]>,
     phase: AtomicU8,
+    /// Milliseconds; 0 is never.
+    stuck_after: AtomicU64,
     events: ArrayQueue<Event>,
 }
 
@@ -265,6 +214,7 @@ impl Bulletin {
             endpoints,
             shards: (0..shards).map(|_| CachePadded::default()).collect(),
             phase: AtomicU8::new(Phase::Serving as u8),
+            stuck_after: AtomicU64::new(0),
             events: ArrayQueue::new(Self::EVENTS_MAX),
         }
     }
@@ -349,11 +299,52 @@ impl Bulletin {
     }
 
     /// Publishes what a slot's process said of itself.
-    pub fn set_vitals(&self, worker: WorkerId, stats: &Stats) {
-        self.slot(worker).vitals.store(stats);
+    pub fn set_vitals(&self, worker: WorkerId, generation: Generation, stats: &Stats) {
+        self.slot(worker).vitals.store(generation, stats);
     }
 
-    /// What a slot's process last said of itself; none if it never did.
+    /// A slot's process has dialled in to a shard, to be fed frames.
+    pub fn on_dialled(&self, worker: WorkerId, generation: Generation, pid: u32, version: Option<Version>) {
+        self.slot(worker).feeding.on_dialled(generation, pid, version);
+    }
+
+    /// Such a connection is over.
+    pub fn on_hung_up(&self, worker: WorkerId, generation: Generation) {
+        self.slot(worker).feeding.on_hung_up(generation);
+    }
+
+    /// How a slot's process is fed frames; none if it is not.
+    #[must_use]
+    pub fn feed(&self, worker: WorkerId, generation: Generation) -> Option<Feed> {
+        self.slot(worker).feeding.of(generation)
+    }
+
+    /// A slot's process is fed over HTTP from here on, by all shards.
+    pub fn demote(&self, worker: WorkerId, generation: Generation) {
+        let slot = self.slot(worker);
+        slot.demotions.fetch_add(1, SeqCst);
+        slot.feeding.demote(generation);
+    }
+
+    /// Whether a slot's process was demoted.
+    #[must_use]
+    pub fn is_demoted(&self, worker: WorkerId, generation: Generation) -> bool {
+        self.slot(worker).feeding.is_demoted(generation)
+    }
+
+    /// For how long an event loop may stand still before the supervisor is to hear of it; none for ever.
+    #[must_use]
+    pub fn stuck_after(&self) -> Option<Duration> {
+        Some(Duration::from_millis(self.stuck_after.load(Relaxed))).filter(|wait| !wait.is_zero())
+    }
+
+    /// Says how long that is. Supervisor only.
+    pub fn set_stuck_after(&self, wait: Option<Duration>) {
+        let ms = wait.map_or(0, |wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1));
+        self.stuck_after.store(ms, Relaxed);
+    }
+
+    /// What a slot's process last said of itself.
     #[must_use]
     pub fn vitals(&self, worker: WorkerId) -> &Vitals {
         &self.slot(worker).vitals
@@ -372,6 +363,13 @@ impl Bulletin {
         }
         slot.requests.fetch_add(1, Relaxed);
         Some(notice.generation)
+    }
+
+    /// How often a slot's processes were demoted. A connection counts as long as it is what it was when the
+    /// connection began.
+    #[must_use]
+    pub fn demotions(&self, worker: WorkerId) -> u32 {
+        self.slot(worker).demotions.load(SeqCst)
     }
 
     /// The request is over.

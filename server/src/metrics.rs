@@ -5,6 +5,7 @@
 //! runs backwards.
 
 mod text;
+mod vitals;
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -125,6 +126,7 @@ fn read_head(stream: &mut TcpStream, deadline: Instant) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use forebay_core::id::{Generation, WorkerId};
+    use forebay_core::pipe::Stats;
     use forebay_transports::Endpoint;
 
     use super::*;
@@ -142,6 +144,24 @@ mod tests {
         bulletin.stats(1).observe(503, Duration::from_secs(100));
         ShardStats::add(&bulletin.stats(1).shed[0], 1);
         bulletin.count_restart(WorkerId(3));
+        let stats = Stats {
+            utilisation: 2500,
+            delay_max_us: 1500,
+            heap_used: 1,
+            heap_total: 2,
+            external: 3,
+            array_buffers: 4,
+            rss: 5,
+            gc_pause_us: 2_000_000,
+            gc_count: 6,
+            handles: 7,
+            outbound: 8,
+            in_flight: 9,
+        };
+        // The first worker is the one in slot 2; what its slot heard twice adds up where it is a sum.
+        bulletin.on_dialled(WorkerId(2), Generation(1), 4711, None);
+        bulletin.set_vitals(WorkerId(2), Generation(1), &stats);
+        bulletin.set_vitals(WorkerId(2), Generation(1), &stats);
         Metrics::new(bulletin, 2)
     }
 

@@ -45,6 +45,7 @@ fn check_shows_every_value_with_its_origin() {
     assert_eq!(row("limits.fields_max").unwrap(), "limits.fields_max 50 forebay.toml:2");
     assert_eq!(row("limits.attempts_max").unwrap(), "limits.attempts_max 3 default");
     assert_eq!(row("application").unwrap(), "application app.js");
+    assert_eq!(row("fed by").unwrap(), "fed by frames or http");
     assert!(!answer.out.contains("hush"), "values of variables may be secrets");
 }
 

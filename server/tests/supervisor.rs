@@ -97,6 +97,7 @@ fn config(dir: &Path) -> Config {
             drain_timeout: s(20),
             tunnel_drain_timeout: s(20),
             stop_timeout: s(20),
+            stuck_after: None,
             backoff_min: Duration::from_millis(20),
             backoff_max: Duration::from_millis(100),
         },

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::Slice;
+use super::{ChunkSize, Pool, Slice};
 
 /// Slices held in place before the queue allocates: head, body, and a chunk's framing around it.
 const INLINE: usize = 4;
@@ -53,6 +53,46 @@ impl Queue {
     #[must_use]
     pub fn pinned_bytes(&self) -> usize {
         self.slices.iter().map(Slice::pinned_bytes).sum()
+    }
+
+    /// Copies neighbours that pin more than [`PINNED_PER_BYTE_MAX`](Queue::PINNED_PER_BYTE_MAX) times their bytes into
+    /// chunks that they fill, for a queue whose source goes by bytes and cannot be made to pause for memory.
+    pub fn squeeze(&mut self, pool: &Pool) {
+        let is_sparse = |slice: &Slice| slice.pinned_bytes() > slice.len().saturating_mul(Self::PINNED_PER_BYTE_MAX);
+        let slices = core::mem::take(self).slices;
+        let mut rest = &slices[..];
+        while let Some(first) = rest.first() {
+            let run = rest.iter().take_while(|slice| is_sparse(slice)).count();
+            if run == 0 {
+                self.push(first.clone());
+                rest = &rest[1..];
+                continue;
+            }
+            let (sparse, after) = rest.split_at(run);
+            rest = after;
+            self.push_copies(sparse, pool);
+        }
+    }
+
+    fn push_copies(&mut self, slices: &[Slice], pool: &Pool) {
+        let mut left: usize = slices.iter().map(|slice| slice.len()).sum();
+        let most = ChunkSize::Medium.capacity();
+        let fresh = |left: usize| pool.take(ChunkSize::holding(left.min(most)).unwrap_or(ChunkSize::Medium));
+        let mut chunk = fresh(left);
+        for slice in slices {
+            let mut bytes = &slice[..];
+            while !bytes.is_empty() {
+                if chunk.spare() == 0 {
+                    self.push(core::mem::replace(&mut chunk, fresh(left)).freeze());
+                }
+                let (now, later) = bytes.split_at(bytes.len().min(chunk.spare()));
+                // No more than there is room for.
+                let _fits = chunk.put(now);
+                left -= now.len();
+                bytes = later;
+            }
+        }
+        self.push(chunk.freeze());
     }
 
     /// Appends a slice; one that continues the last slice's memory extends it. Empty ones are dropped.
@@ -141,6 +181,29 @@ mod tests {
 
     fn content(queue: &Queue) -> Vec<u8> {
         queue.slices().iter().flat_map(|s| s.iter().copied()).collect()
+    }
+
+    #[test]
+    fn what_is_squeezed_is_the_same_bytes_in_the_room_they_need() {
+        let pool = Pool::new(1 << 20);
+        let (mut queue, mut model) = (Queue::new(), Vec::new());
+        for n in 0..60_000_usize {
+            let byte = (n % 251) as u8;
+            // A full one among them stays what it is.
+            let (size, count) = if n % 10_000 == 77 { (ChunkSize::Small, 400) } else { (ChunkSize::Medium, 1) };
+            let mut chunk = pool.take(size);
+            chunk.put(&vec![byte; count]).unwrap();
+            model.resize(model.len() + count, byte);
+            queue.push(chunk.freeze());
+            if n % 64 == 0 {
+                queue.squeeze(&pool);
+            }
+        }
+        queue.squeeze(&pool);
+        assert_eq!((queue.len(), content(&queue)), (model.len(), model));
+        assert!(pool.stats().away_bytes() <= Queue::PINNED_PER_BYTE_MAX * queue.len());
+        drop(queue);
+        assert_eq!(pool.stats().away, [0; 3]);
     }
 
     proptest! {

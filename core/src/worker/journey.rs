@@ -81,8 +81,20 @@ pub struct Journey {
     listening: Option<Timestamp>,
     fault: Option<(Timestamp, Fault)>,
     exit: Option<Exit>,
+    stuck: Option<(Timestamp, Stuck)>,
     /// Its last lines on stderr.
     pub stderr: Vec<String>,
+}
+
+/// What is known about an event loop that does not turn.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stuck {
+    /// For how long it has not, when that was noticed.
+    pub silence: Duration,
+    /// Where its JavaScript was, the innermost first: `parse (/srv/app/parser.js:12:7)`.
+    pub stack: Vec<String>,
+    /// Why there is no stack.
+    pub why_not: String,
 }
 
 impl Journey {
@@ -97,6 +109,7 @@ impl Journey {
             listening: None,
             fault: None,
             exit: None,
+            stuck: None,
             stderr: Vec::new(),
         }
     }
@@ -122,6 +135,17 @@ impl Journey {
         if self.listening.is_none() {
             self.on_fault(now, Fault::Exited(exit));
         }
+    }
+
+    /// Its event loop does not turn.
+    pub fn on_stuck(&mut self, now: Timestamp, stuck: Stuck) {
+        self.stuck = Some((now, stuck));
+    }
+
+    /// What is known about its event loop, if that did not turn any more.
+    #[must_use]
+    pub fn stuck(&self) -> Option<&Stuck> {
+        self.stuck.as_ref().map(|(_, stuck)| stuck)
     }
 
     /// How it ended, if it did.
@@ -211,11 +235,17 @@ impl Journey {
         if let Some(at) = self.listening {
             step(at, format_args!("listening"));
         }
+        if let Some((at, stuck)) = &self.stuck {
+            step(*at, format_args!("hung for {}", Span(stuck.silence)));
+        }
         match &self.fault {
             Some((at, Fault::Exited(exit))) => step(*at, format_args!("{exit}")),
             Some((at, Fault::NeverListened(_))) => step(*at, format_args!("killed, not listening")),
             Some((at, Fault::Spawn(_))) => step(*at, format_args!("not started")),
             None => {}
+        }
+        if let Some(stuck) = self.stuck() {
+            out.push_str(&stuck.render());
         }
         if !self.stderr.is_empty() {
             out.push_str("\n  last lines of its stderr:");
@@ -225,6 +255,21 @@ impl Journey {
         }
         if let Some(hint) = hint(self) {
             let _ = write!(out, "\nhint: {hint}");
+        }
+        out
+    }
+}
+
+impl Stuck {
+    /// The stack on lines of its own, each after a line break, or why there is none.
+    #[must_use]
+    pub fn render(&self) -> String {
+        if self.stack.is_empty() {
+            return alloc::format!("\n  no JavaScript stack: {}", self.why_not);
+        }
+        let mut out = String::from("\n  its JavaScript stack:");
+        for frame in &self.stack {
+            let _ = write!(out, "\n  | at {frame}");
         }
         out
     }
@@ -292,6 +337,31 @@ mod tests {
            1 min  killed, not listening
         hint: it ran without listening on $PORT: does it call listen(process.env.PORT)?
         ");
+    }
+
+    #[test]
+    fn a_hang_is_told_with_its_stack() {
+        let mut journey = journey();
+        journey.on_listening(at(1080));
+        let stack = ["spin (/srv/app/server.js:3:9)", "Server.<anonymous> (/srv/app/server.js:9:5)"];
+        let stack = stack.map(ToString::to_string).to_vec();
+        let stuck = Stuck { silence: Duration::from_secs(30), stack, why_not: String::new() };
+        journey.on_stuck(at(41_180), stuck);
+        insta::assert_snapshot!(journey.render(), @r"
+        it did not fail
+            0 ms  node server.js, in /srv/app
+            2 ms  pid 4711 started
+           80 ms  listening
+          40.1 s  hung for 30 s
+          its JavaScript stack:
+          | at spin (/srv/app/server.js:3:9)
+          | at Server.<anonymous> (/srv/app/server.js:9:5)
+        ");
+        let why_not = "it does not open its inspector".to_string();
+        assert_eq!(
+            Stuck { why_not, ..Stuck::default() }.render(),
+            "\n  no JavaScript stack: it does not open its inspector"
+        );
     }
 
     #[test]

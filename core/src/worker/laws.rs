@@ -17,6 +17,9 @@ enum Op {
     SpawnFailed(u32),
     Listening,
     Refused,
+    Broken,
+    Stuck,
+    Captured,
     Exited(u32),
     Load(u32, u32),
     Pass(u64),
@@ -31,6 +34,9 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => any::<u32>().prop_map(Op::SpawnFailed),
         6 => Just(Op::Listening),
         1 => Just(Op::Refused),
+        1 => Just(Op::Broken),
+        1 => Just(Op::Stuck),
+        1 => Just(Op::Captured),
         4 => any::<u32>().prop_map(Op::Exited),
         2 => (0..3u32, 0..3u32).prop_map(|(f, t)| Op::Load(f, t)),
         4 => (0..5_000u64).prop_map(Op::Pass),
@@ -90,6 +96,9 @@ impl World {
             }
             Op::Listening => self.life.on_listening(self.now),
             Op::Refused => self.life.on_refused(self.now),
+            Op::Broken => self.life.on_broken(self.now),
+            Op::Stuck => self.life.on_stuck(self.now),
+            Op::Captured => self.life.on_captured(self.now),
             Op::Exited(random) => {
                 self.exists = false;
                 self.life.on_exited(self.now, random);
@@ -112,7 +121,7 @@ impl World {
                         self.restarts.push(self.now);
                     }
                 }
-                Action::Probe | Action::SendTerm | Action::SendKill | Action::Report(_) => {}
+                Action::Probe | Action::Capture | Action::SendTerm | Action::SendKill | Action::Report(_) => {}
             }
             self.asked.push(action);
         }
@@ -126,7 +135,7 @@ impl World {
         assert!(state != State::Ready || self.door == Door::Open || self.life.want() != Want::Run);
         assert!(!self.exists || state.is_up(), "a process is forgotten in {state:?}");
         let waits = match state {
-            State::Starting | State::Draining | State::Stopping | State::Backoff => true,
+            State::Starting | State::Draining | State::Stuck | State::Stopping | State::Backoff => true,
             State::Down | State::Ready | State::Failed => false,
         };
         assert_eq!(waits, self.life.next_deadline() != Timestamp::NEVER, "{state:?} must have a bound");
@@ -152,6 +161,7 @@ impl World {
                     self.step(Op::Exited(0));
                 }
                 State::Draining => self.step(Op::Load(0, 0)),
+                State::Stuck => self.step(Op::Captured),
                 State::Stopping | State::Backoff | State::Down | State::Failed => self.step(Op::PassToDeadline),
                 State::Ready => {}
             }

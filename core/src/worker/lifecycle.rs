@@ -48,6 +48,9 @@ impl Lifecycle {
     /// Least time between two attempts to kill a process that will not go, whatever `stop_timeout` says.
     const KILL_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+    /// What it may take to find out what a stuck process hangs in. 7 s: the one who looks gives up sooner.
+    const CAPTURE_MAX: Duration = Duration::from_secs(7);
+
     /// An empty slot of which nothing is wanted.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
@@ -87,6 +90,12 @@ impl Lifecycle {
     #[must_use]
     pub fn failures(&self) -> u32 {
         self.backoff.failures()
+    }
+
+    /// Whether the process has been ready for so long that another one may be started at once in its place.
+    #[must_use]
+    pub fn has_recovered(&self, now: Timestamp) -> bool {
+        self.state == State::Ready && now.since(self.ready_since) >= Backoff::RECOVERED_AFTER
     }
 
     /// When [`on_tick`](Lifecycle::on_tick) has something to do, at the latest.
@@ -134,6 +143,21 @@ impl Lifecycle {
         self.apply(Input::Refused, now, 0);
     }
 
+    /// The process broke the protocol that it is fed by.
+    pub fn on_broken(&mut self, now: Timestamp) {
+        self.apply(Input::Broken, now, 0);
+    }
+
+    /// The process's event loop does not turn.
+    pub fn on_stuck(&mut self, now: Timestamp) {
+        self.apply(Input::Stuck, now, 0);
+    }
+
+    /// What the stuck process hangs in is known, or cannot be.
+    pub fn on_captured(&mut self, now: Timestamp) {
+        self.apply(Input::Captured, now, 0);
+    }
+
     /// The process ended. `random` is uniform over `u32`.
     pub fn on_exited(&mut self, now: Timestamp, random: u32) {
         self.apply(Input::Exited, now, random);
@@ -160,7 +184,7 @@ impl Lifecycle {
         let Some(row) = find(self.state, input, self.want) else { return };
         self.actions.extend(row.actions);
         if self.state == State::Ready && row.to() != State::Ready {
-            self.recovered |= now.since(self.ready_since) >= Backoff::RECOVERED_AFTER;
+            self.recovered |= self.has_recovered(now);
         }
         if row.actions.contains(&Action::Spawn) {
             self.generation = self.generation.next();
@@ -185,6 +209,7 @@ impl Lifecycle {
                 Timestamp::NEVER
             }
             State::Starting => now + self.policy.start_timeout,
+            State::Stuck => now + Self::CAPTURE_MAX,
             State::Stopping if again => now + self.policy.stop_timeout.max(Self::KILL_AGAIN_AFTER),
             State::Stopping => now + self.policy.stop_timeout,
             State::Backoff => now + self.backoff.on_failure(self.recovered, random),
@@ -303,6 +328,37 @@ mod tests {
         failed.on_spawned(at(0));
         failed.on_exited(at(5), 0);
         assert_eq!((failed.state(), failed.next_deadline()), (State::Failed, Timestamp::NEVER));
+    }
+
+    #[test]
+    fn who_is_stuck_is_looked_at_then_killed_and_started_again() {
+        let mut life = ready(at(0));
+        life.on_stuck(at(40_000));
+        assert_eq!(actions(&mut life), [Action::Publish(Door::Shut), Action::Capture]);
+        assert_eq!((life.state(), life.next_deadline()), (State::Stuck, at(47_000)));
+        let mut slow = life.clone();
+        life.on_captured(at(40_100));
+        assert_eq!(actions(&mut life), [Action::Report(Report::Stuck), Action::SendKill]);
+        life.on_exited(at(40_110), 0);
+        assert_eq!((life.state(), life.next_deadline()), (State::Backoff, at(40_110)));
+        slow.on_tick(at(47_000));
+        assert_eq!(actions(&mut slow), [Action::Report(Report::Stuck), Action::SendKill]);
+    }
+
+    #[test]
+    fn who_broke_the_protocol_finishes_and_is_started_again() {
+        let mut life = ready(at(0));
+        life.on_broken(at(2000));
+        assert_eq!(actions(&mut life), [Action::Publish(Door::Draining), Action::Report(Report::Recycled)]);
+        life.on_load(at(2000), Load { in_flight: 1, tunnels: 0 });
+        life.on_broken(at(2001));
+        assert_eq!((life.state(), actions(&mut life)), (State::Draining, vec![]));
+        life.on_load(at(2010), Load::default());
+        assert_eq!((life.state(), actions(&mut life)), (State::Stopping, vec![Action::SendTerm]));
+        life.on_exited(at(2020), 0);
+        assert_eq!((life.state(), life.next_deadline()), (State::Backoff, at(2020)), "it had served for two seconds");
+        life.on_tick(at(2020));
+        assert_eq!((life.state(), life.generation()), (State::Starting, Generation(2)));
     }
 
     #[test]

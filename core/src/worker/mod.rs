@@ -4,8 +4,7 @@
 //! [`backoff`] says how long a failed worker waits, [`journey`] keeps the timed steps of a start and [`hint`] guesses
 //! what went wrong.
 //!
-//! What it deliberately does not do: judge a worker's health beyond "is it there, does it listen". Event-loop delay
-//! and memory are not known to the core yet.
+//! What it deliberately does not do: judge a worker's health. That one hangs or broke its protocol is told from outside.
 
 pub mod backoff;
 pub mod hint;
@@ -17,6 +16,6 @@ pub mod table;
 mod laws;
 
 pub use backoff::Backoff;
-pub use journey::{Exit, Fault, Journey, SpawnFault};
+pub use journey::{Exit, Fault, Journey, SpawnFault, Stuck};
 pub use lifecycle::{Lifecycle, Policy};
 pub use table::{Action, Door, Report, State, Want};

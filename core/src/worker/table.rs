@@ -7,7 +7,7 @@
 //! Invariants the rows keep: `Publish(Open)` only on the way to or in `Ready` while `Run` is wanted; the door is shut
 //! before the process is forgotten; a process is only forgotten on `Exited` or `SpawnFailed`.
 
-use Action::{Probe, Publish, SendKill, SendTerm, Spawn};
+use Action::{Capture, Probe, Publish, SendKill, SendTerm, Spawn};
 use Input as I;
 use Report as R;
 use State as S;
@@ -33,7 +33,8 @@ impl Want {
     pub const ALL: [Self; 5] = [Self::Run, Self::Trial, Self::Replaced, Self::Stop, Self::Kill];
 }
 
-/// What is in a slot. In `Starting`, `Ready`, `Draining` and `Stopping` the process is up, in the others there is none.
+/// What is in a slot. In `Starting`, `Ready`, `Draining`, `Stuck` and `Stopping` the process is up, in the others there
+/// is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// No process.
@@ -44,6 +45,8 @@ pub enum State {
     Ready,
     /// Finishing what it has.
     Draining,
+    /// Its event loop does not turn; what it hangs in is being found out, then it is killed.
+    Stuck,
     /// Asked to end, or killed.
     Stopping,
     /// No process; the next one starts at the deadline.
@@ -54,14 +57,22 @@ pub enum State {
 
 impl State {
     /// All of them, in the order of the matrix.
-    pub const ALL: [Self; 7] =
-        [Self::Down, Self::Starting, Self::Ready, Self::Draining, Self::Stopping, Self::Backoff, Self::Failed];
+    pub const ALL: [Self; 8] = [
+        Self::Down,
+        Self::Starting,
+        Self::Ready,
+        Self::Draining,
+        Self::Stuck,
+        Self::Stopping,
+        Self::Backoff,
+        Self::Failed,
+    ];
 
     /// Whether a process exists.
     #[must_use]
     pub fn is_up(self) -> bool {
         match self {
-            Self::Starting | Self::Ready | Self::Draining | Self::Stopping => true,
+            Self::Starting | Self::Ready | Self::Draining | Self::Stuck | Self::Stopping => true,
             Self::Down | Self::Backoff | Self::Failed => false,
         }
     }
@@ -80,6 +91,12 @@ pub enum Input {
     Listening,
     /// Its endpoint accepts connections no more.
     Refused,
+    /// It broke the protocol that it is fed by.
+    Broken,
+    /// Its event loop has not turned for too long.
+    Stuck,
+    /// What it hangs in is known, or cannot be.
+    Captured,
     /// The process ended.
     Exited,
     /// Nothing is left in a drain.
@@ -92,12 +109,15 @@ pub enum Input {
 
 impl Input {
     /// All of them, in the order of the matrix.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Wanted,
         Self::Spawned,
         Self::SpawnFailed,
         Self::Listening,
         Self::Refused,
+        Self::Broken,
+        Self::Stuck,
+        Self::Captured,
         Self::Exited,
         Self::Drained,
         Self::DrainCut,
@@ -125,6 +145,8 @@ pub enum Action {
     Probe,
     /// Tell the shards.
     Publish(Door),
+    /// Find out what its JavaScript hangs in, then say `on_captured`.
+    Capture,
     /// Ask the process to end.
     SendTerm,
     /// Kill the process and its group.
@@ -152,6 +174,10 @@ pub enum Report {
     NeverListened,
     /// It has begun to finish what it has.
     Draining,
+    /// It broke the protocol; it finishes what it has and is started again.
+    Recycled,
+    /// Its event loop does not turn; it is killed.
+    Stuck,
     /// Requests or upgraded connections are cut.
     DrainCut,
     /// It did not end in time and is killed.
@@ -217,6 +243,8 @@ pub const TABLE: &[Row] = &[
     row(S::Ready, I::Wanted, STOP, S::Stopping, &[LAST, SendTerm]),
     row(S::Ready, I::Wanted, KILL, S::Stopping, &[SHUT, SendKill]),
     row(S::Ready, I::Refused, UP, S::Starting, &[SHUT, Action::Report(R::Refused), Probe]),
+    row(S::Ready, I::Broken, UP, S::Draining, &[LAST, Action::Report(R::Recycled)]),
+    row(S::Ready, I::Stuck, UP, S::Stuck, &[SHUT, Capture]),
     row(S::Ready, I::Exited, RUN, S::Backoff, &[SHUT, Action::Report(R::Crashed)]),
     row(S::Ready, I::Exited, TRIAL, S::Failed, &[SHUT, Action::Report(R::Crashed)]),
     row(S::Draining, I::Drained, ANY, S::Stopping, &[SendTerm]),
@@ -226,6 +254,13 @@ pub const TABLE: &[Row] = &[
     row(S::Draining, I::Exited, NONE, S::Down, &[SHUT, Action::Report(R::Crashed)]),
     row(S::Draining, I::Wanted, STOP, S::Stopping, &[SendTerm]),
     row(S::Draining, I::Wanted, KILL, S::Stopping, &[SHUT, SendKill]),
+    row(S::Draining, I::Stuck, ANY, S::Stuck, &[SHUT, Capture]),
+    row(S::Stuck, I::Captured, ANY, S::Stopping, &[Action::Report(R::Stuck), SendKill]),
+    row(S::Stuck, I::Deadline, ANY, S::Stopping, &[Action::Report(R::Stuck), SendKill]),
+    row(S::Stuck, I::Exited, RUN, S::Backoff, &[SHUT, Action::Report(R::Crashed)]),
+    row(S::Stuck, I::Exited, TRIAL, S::Failed, &[SHUT, Action::Report(R::Crashed)]),
+    row(S::Stuck, I::Exited, NONE, S::Down, &[SHUT, Action::Report(R::Crashed)]),
+    row(S::Stuck, I::Wanted, KILL, S::Stopping, &[SendKill]),
     row(S::Stopping, I::Spawned, ASK, S::Stopping, &[SendTerm]),
     row(S::Stopping, I::Spawned, KILL, S::Stopping, &[SendKill]),
     row(S::Stopping, I::Spawned, UP, S::Stopping, &[SendKill]),
@@ -282,6 +317,16 @@ mod tests {
         for row in TABLE.iter().filter(|row| row.from.is_up() && !row.to.is_up()) {
             assert!(matches!(row.on, Input::Exited | Input::SpawnFailed), "{row:?}");
             assert_eq!(row.actions.first(), Some(&SHUT), "{row:?}");
+        }
+    }
+
+    #[test]
+    fn who_is_stuck_gets_no_requests_and_no_chance() {
+        for row in TABLE.iter().filter(|row| row.to == State::Stuck) {
+            assert_eq!(row.actions, [SHUT, Capture], "{row:?}");
+        }
+        for row in TABLE.iter().filter(|row| row.from == State::Stuck && row.to.is_up()) {
+            assert_eq!((row.to, row.actions.last()), (State::Stopping, Some(&SendKill)), "{row:?}");
         }
     }
 

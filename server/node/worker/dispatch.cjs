@@ -29,13 +29,15 @@ function dispatch(exchange) {
       return;
     }
     // The front ends its half when it sees an answer; the request has no body.
-    exchange.eofPending = true;
+    exchange.isBodiless = true;
   }
   const res = makeResponse(exchange, server, req, socket);
   if (server.timeout > 0) socket.setTimeout(server.timeout);
   exchange.resource.runInAsyncScope(emit, undefined, server, req, res, exchange);
-  if (exchange.eofPending && !req.destroyed) {
+  if (exchange.isBodiless && !req.destroyed) {
+    // Now, and not before the handler ran, as with node's parser.
     req.complete = true;
+    exchange.eofPending = true;
     // Somebody reads already and waits for the end.
     if (req._consuming) exchange.inScope(exchange.wantBody, exchange);
   }

@@ -29,8 +29,9 @@ class Exchange {
     this.resource = null;
     this.bytesIn = 0;
     this.bytesOut = 0;
-    /** Body bytes that may be sent, and those received that were not granted again. */
+    /** Body bytes that may be sent and received, and those received that were not granted again. */
     this.credit = link.creditInitial;
+    this.creditIn = link.windowOwn;
     this.owed = 0;
     this.localDone = false;
     this.remoteDone = false;
@@ -44,7 +45,8 @@ class Exchange {
     /** end() by the long way: it runs; it has run, and what waits is all there is. */
     this.inEnd = false;
     this.ending = false;
-    /** The request's body has ended, and nobody has asked for it yet. */
+    /** There is no body; its end is held back until somebody reads. */
+    this.isBodiless = false;
     this.eofPending = false;
     this.isRaw = false;
     this.settled = false;
@@ -61,6 +63,8 @@ class Exchange {
 
   /** A part of the request's body. */
   data(chunk) {
+    this.owed += chunk.length;
+    this.bytesIn += chunk.length;
     if (this.isRaw) return this.raw.received(chunk);
     const { req } = this;
     if (req !== null && !req._dumped && !req.destroyed) {
@@ -122,20 +126,29 @@ class Exchange {
       this.eofPending = false;
       if (!this.req.destroyed) this.req.push(null);
     } else if (this.owed > 0) {
-      this.grantBack();
+      this.grantBack(0);
     }
   }
 
-  /** Grants what the application has used up, once that is half of the window. */
-  grantBack() {
+  /**
+   * Grants what the application has used up, once that is half of the window. A stream asks for more before it hands out
+   * what it holds, and not again until more came: what it holds then counts as used, else nobody would grant it.
+   */
+  grantBack(held = this.held()) {
     if (this.remoteDone || this.isRaw) return;
-    const { req, link } = this;
-    const held = req === null || req._dumped || req.destroyed ? 0 : req.readableLength;
+    const { link } = this;
     const used = this.owed - held;
     if (used < link.windowOwn / 2) return;
     this.owed = held;
+    this.creditIn += used;
     link.encoder.window(this.id, used);
     link.wrote();
+  }
+
+  /** Bytes of the body that the application has not read. */
+  held() {
+    const { req } = this;
+    return req === null || req._dumped || req.destroyed ? 0 : req.readableLength;
   }
 
   // The response.

@@ -17,9 +17,9 @@ const server = new http.Server();
 const kOutHeaders = find(message, 'kOutHeaders');
 /** Whether somebody waits for 'drain'. */
 const kNeedDrain = find(message, 'kNeedDrain');
-const kErrored = find(message, 'errored');
 /** Newer versions keep a flag where older ones compute it. */
 const kWritableFinished = find(message, 'kWritableFinished');
+const kEndCallbacks = find(message, 'kEndCallbacks');
 const kIncomingMessage = find(server, 'IncomingMessage');
 const kServerResponse = find(server, 'ServerResponse');
 const kUniqueHeaders = find(server, 'kUniqueHeaders');
@@ -42,7 +42,7 @@ const kLinks = Symbol('forebay.links');
 module.exports = {
   connectionListener,
   kDetachAbortSignal,
-  kErrored,
+  kEndCallbacks,
   kExchange,
   kIncomingMessage,
   kLinks,

@@ -155,9 +155,8 @@ class Link {
     const ends = (head.flags & FLAG.END) !== 0;
     // With END the body ends with the bytes in this frame, if there are any.
     exchange.remoteDone = ends && bodyBytes === 0;
-    exchange.eofPending = exchange.remoteDone;
-    exchange.owed = bodyBytes;
-    exchange.bytesIn = bodyBytes;
+    exchange.isBodiless = exchange.remoteDone;
+    exchange.creditIn -= bodyBytes;
     this.streams[slot] = exchange;
     this.open++;
     if (this.isEnding) {
@@ -174,9 +173,8 @@ class Link {
     const exchange = this.find(id);
     if (exchange === undefined || exchange.remoteDone) throw new ProtocolError('bad_stream');
     if (begins > 0) {
-      exchange.owed += begins;
-      exchange.bytesIn += begins;
-      if (exchange.owed > this.windowOwn) throw new ProtocolError('credit_exceeded');
+      exchange.creditIn -= begins;
+      if (exchange.creditIn < 0) throw new ProtocolError('credit_exceeded');
     }
     this.jobs.push(JOB.DATA, exchange, chunk);
     if (ends) this.end(id, []);

@@ -6,7 +6,11 @@
 'use strict';
 
 const channel = require('diagnostics_channel').channel('http.server.response.finish');
-const { kDetachAbortSignal, kWritableFinished } = require('./hidden.cjs');
+const { IncomingMessage } = require('http');
+const { kDetachAbortSignal, kEndCallbacks, kWritableFinished } = require('./hidden.cjs');
+
+/** Newer versions end an unread request at once, so before its response's 'close'; older ones after it. */
+const DUMPS_AT_ONCE = /read\(0\)/.test(String(IncomingMessage.prototype._dump));
 
 let batch = [];
 
@@ -37,7 +41,15 @@ function settle(exchange) {
   if (exchange.settled) return;
   const { res } = exchange;
   onFinish(exchange);
-  if (kWritableFinished !== undefined) res[kWritableFinished] = true;
+  if (kWritableFinished !== undefined) {
+    res[kWritableFinished] = true;
+    // Of further calls of end(), which is allowed.
+    const callbacks = res[kEndCallbacks];
+    if (callbacks) {
+      res[kEndCallbacks] = null;
+      for (const callback of callbacks) callback(null);
+    }
+  }
   if (res._eventsCount > 0) {
     res.emit('finish');
     process.nextTick(close, exchange);
@@ -51,10 +63,22 @@ function onFinish(exchange) {
   const { req, res, socket, server } = exchange;
   if (channel.hasSubscribers) channel.publish({ request: req, response: res, socket, server });
   // A body that is not there and that nobody looks at is left until 'close', see there.
-  if (isUnread(req) && !(exchange.eofPending && req._eventsCount === 0)) req._dump();
+  if (isUnread(req) && !(exchange.eofPending && req._eventsCount === 0)) dump(exchange, req);
   socket._httpMessage = null;
   res.socket = null;
   if (kDetachAbortSignal !== undefined) req[kDetachAbortSignal]();
+}
+
+function endUnread(exchange, req) {
+  if (!exchange.eofPending || !isUnread(req)) return;
+  if (req._eventsCount === 0) skipBody(exchange, req);
+  else dump(exchange, req);
+}
+
+function dump(exchange, req) {
+  // node's way out expects the end to be there.
+  exchange.wantBody();
+  req._dump();
 }
 
 function isUnread(req) {
@@ -77,17 +101,14 @@ function skipBody(exchange, req) {
 function close(exchange) {
   if (exchange.settled) return;
   exchange.settled = true;
-  const { res } = exchange;
+  const { req, res } = exchange;
+  if (DUMPS_AT_ONCE) endUnread(exchange, req);
   if (!res._closed) {
     res.destroyed = true;
     res._closed = true;
     if (res._eventsCount > 0) res.emit('close');
   }
-  const { req } = exchange;
-  if (exchange.eofPending && isUnread(req)) {
-    if (req._eventsCount === 0) skipBody(exchange, req);
-    else req._dump();
-  }
+  if (!DUMPS_AT_ONCE) endUnread(exchange, req);
   exchange.link.settled(exchange);
 }
 

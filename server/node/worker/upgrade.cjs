@@ -40,6 +40,7 @@ class Raw {
     const used = exchange.owed - held;
     if (used < link.windowOwn / 2) return;
     exchange.owed = held;
+    exchange.creditIn += used;
     link.encoder.window(exchange.id, used);
     link.wrote();
   }
@@ -86,14 +87,12 @@ function upgrade(exchange) {
   const event = req.method === 'CONNECT' ? 'connect' : 'upgrade';
   req.upgrade = true;
   req.complete = true;
-  exchange.eofPending = false;
   req.push(null);
   exchange.isRaw = true;
   exchange.raw = new Raw(exchange);
   exchange.headSent = true;
   link.encoder.raw(exchange.id);
   link.wrote();
-  exchange.owed = 0;
   if (server.listenerCount(event) === 0) {
     socket.destroy();
     return;

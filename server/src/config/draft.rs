@@ -38,6 +38,7 @@ pub(super) struct Workers {
     pub(super) drain_timeout: Duration,
     pub(super) tunnel_drain_timeout: Duration,
     pub(super) stop_timeout: Duration,
+    pub(super) stuck_after: Option<Duration>,
     pub(super) backoff_min: Duration,
     pub(super) backoff_max: Duration,
 }

@@ -58,6 +58,18 @@ pub struct Config {
     pub log: LogConfig,
 }
 
+impl Config {
+    /// How workers may be fed, in words. Which of it a worker is fed by shows when it is ready.
+    #[must_use]
+    pub fn feeding(&self) -> &'static str {
+        match (self.transport, self.workers.preload) {
+            (TransportChoice::Pipe, true) => "frames",
+            (TransportChoice::Auto, true) => "frames or http",
+            (TransportChoice::Http, _) | (_, false) => "http",
+        }
+    }
+}
+
 /// A back end of the data plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineChoice {
@@ -128,6 +140,8 @@ pub struct WorkersConfig {
     pub tunnel_drain_timeout: Duration,
     /// Time from SIGTERM to SIGKILL. 10 s.
     pub stop_timeout: Duration,
+    /// Time an event loop may stand still before its worker is killed; none for ever. 30 s.
+    pub stuck_after: Option<Duration>,
     /// First delay before a worker that failed is started again; doubles with each failure in a row. 100 ms.
     pub backoff_min: Duration,
     /// Longest delay. 30 s.

@@ -65,12 +65,13 @@ pub fn check_report(resolved: &Resolved) -> String {
     let args: Vec<_> = launch.args.iter().map(|arg| arg.to_string_lossy()).collect();
     let _infallible = write!(
         out,
-        "\napplication        {}\ncommand            {} {}\nworking directory  {}\nnode               {} (v{major}.{minor}.{patch})\n",
+        "\napplication        {}\ncommand            {} {}\nworking directory  {}\nnode               {} (v{major}.{minor}.{patch})\nfed by             {}\n",
         launch.title,
         launch.program.display(),
         args.join(" "),
         launch.cwd.display(),
         resolved.node.path.display(),
+        resolved.config.feeding(),
     );
     out
 }

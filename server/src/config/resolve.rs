@@ -114,6 +114,7 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, ConfigErrors> {
             drain_timeout: draft.workers.drain_timeout,
             tunnel_drain_timeout: draft.workers.tunnel_drain_timeout,
             stop_timeout: draft.workers.stop_timeout,
+            stuck_after: draft.workers.stuck_after,
             backoff_min: draft.workers.backoff_min,
             backoff_max: draft.workers.backoff_max,
         },

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::value::Kind::{
     self, Addresses, Bytes, Count, CountOrAuto, Levels, Loopback, Networks, OneOf, Path, Program, Switch, Texts, Time,
-    Variables,
+    TimeOrOff, Variables,
 };
 use super::{AccessLogFormat, LogFormat};
 
@@ -181,6 +181,13 @@ pub(super) static SETTINGS: &[Setting] = &[
         "Time for upgraded connections when their worker is replaced.",
     ),
     of("workers.stop_timeout", time(|d, v| d.workers.stop_timeout = v), "10s", "Time from SIGTERM to SIGKILL."),
+    of(
+        "workers.stuck_after",
+        TimeOrOff(DAY, |d, v| d.workers.stuck_after = v),
+        "30s",
+        "Time the event loop of a worker that takes frames may stand still. Beyond: its JavaScript stack is logged, and it \
+         is killed and started again. off, or 0: never; so also with `--inspect` among node's options.",
+    ),
     of(
         "workers.backoff_min",
         time(|d, v| d.workers.backoff_min = v),

@@ -119,6 +119,8 @@ pub(super) enum Kind {
     CountOrAuto(u64, Put<Option<u64>>),
     /// A wait.
     Time(Duration, Duration, Put<Duration>),
+    /// A wait, or `"off"`.
+    TimeOrOff(Duration, Put<Option<Duration>>),
     /// True or false.
     Switch(Put<bool>),
     /// One of a few words.
@@ -153,6 +155,7 @@ impl Kind {
             Self::Count(min, max, _) => format!("{min} to {max}"),
             Self::CountOrAuto(max, _) => format!("1 to {max}, or \"auto\""),
             Self::Time(min, max, _) => format!("{} to {}", show_time(min), show_time(max)),
+            Self::TimeOrOff(max, _) => format!("1s to {}, or \"off\"", show_time(max)),
             Self::Switch(_) => "true or false".to_owned(),
             Self::OneOf(words, _) => {
                 let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
@@ -177,6 +180,7 @@ impl Kind {
             Self::Bytes(..)
             | Self::CountOrAuto(..)
             | Self::Time(..)
+            | Self::TimeOrOff(..)
             | Self::OneOf(..)
             | Self::Addresses(_)
             | Self::Loopback(_)
@@ -213,6 +217,17 @@ impl Kind {
                 let unit = "a whole number, in seconds or with ms, s, m, h or d";
                 let value = self.quantity(raw, parse_time, min, max, unit)?;
                 put(draft, value);
+                Ok(show_time(value))
+            }
+            Self::TimeOrOff(max, put) => {
+                let is_off = raw.number_text().is_some_and(|text| matches!(text.trim(), "off" | "0"));
+                if is_off || *raw == Raw::Boolean(false) {
+                    put(draft, None);
+                    return Ok("off".to_owned());
+                }
+                let unit = "a whole number, in seconds or with s, m, h or d";
+                let value = self.quantity(raw, parse_time, Duration::from_secs(1), max, unit)?;
+                put(draft, Some(value));
                 Ok(show_time(value))
             }
             Self::Switch(put) => {

@@ -39,7 +39,7 @@ impl Metrics {
     }
 
     /// The value of each worker, its slots added up.
-    fn by_worker(&self, of: impl Fn(WorkerId) -> u64) -> Vec<(String, u64)> {
+    pub(super) fn by_worker(&self, of: impl Fn(WorkerId) -> u64) -> Vec<(String, u64)> {
         let slots = self.bulletin.slots();
         let workers = self.workers.max(1);
         let mut sums = vec![0; workers];
@@ -64,6 +64,7 @@ impl Collector for Metrics {
         self.requests(&mut page)?;
         self.clients(&mut page)?;
         self.workers(&mut page)?;
+        self.vitals(&mut page)?;
         self.process(&mut page)
     }
 }
@@ -134,7 +135,7 @@ impl Metrics {
 }
 
 /// What is written so far.
-struct Page<'a>(DescriptorEncoder<'a>);
+pub(super) struct Page<'a>(DescriptorEncoder<'a>);
 
 impl Page<'_> {
     fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
@@ -147,7 +148,7 @@ impl Page<'_> {
         self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
     }
 
-    fn counters<L: AsRef<str>>(
+    pub(super) fn counters<L: AsRef<str>>(
         &mut self,
         name: &str,
         help: &str,
@@ -162,7 +163,51 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn gauges<L: AsRef<str>>(
+    /// Times in seconds.
+    pub(super) fn float_counters<L: AsRef<str>>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (L, f64)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (of, value) in values {
+            let labels = [(label, of.as_ref())];
+            family.encode_family(&labels.as_slice())?.encode_counter::<NoLabelSet, _, f64>(&value, None)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn float_gauges<'v>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (&'v str, f64)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (of, value) in values {
+            family.encode_family(&[(label, of)].as_slice())?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn gauges_by_two<'v>(
+        &mut self,
+        name: &str,
+        help: &str,
+        [first, second]: [&str; 2],
+        values: impl IntoIterator<Item = (&'v str, &'v str, u64)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (one, other, value) in values {
+            family.encode_family(&[(first, one), (second, other)].as_slice())?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn gauges<L: AsRef<str>>(
         &mut self,
         name: &str,
         help: &str,

@@ -146,10 +146,11 @@ fn no_thread(error: io::Error) -> StartError {
 fn banner<E: Engine>(config: &Config, addresses: &[SocketAddr], driver: &str) -> String {
     let urls: Vec<String> = addresses.iter().map(|address| format!("http://{address}/")).collect();
     format!(
-        "{} on {}: {} worker(s) over http, {} shard(s), engine {} ({driver})",
+        "{} on {}: {} worker(s) over {}, {} shard(s), engine {} ({driver})",
         config.launch.title,
         urls.join(" "),
         config.workers.count,
+        config.feeding(),
         config.shards.count,
         E::NAME,
     )

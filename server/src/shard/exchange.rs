@@ -203,7 +203,7 @@ async fn attempts<'s, E: Engine>(
         };
         outcome.worker = Some(lease.worker);
         let reads = client_reads.as_mut();
-        let ended = match shard.pipes.find(lease.worker, lease.generation) {
+        let ended = match shard.pipe_of(lease.worker, lease.generation) {
             Some(pipe) => over_pipe(shard, client, reads, request, relay, &mut lease, pipe).await,
             None => over_http(shard, client, reads, request, relay, &mut lease, left).await,
         };

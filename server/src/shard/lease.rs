@@ -138,7 +138,7 @@ impl<E: Engine> Shard<E> {
             let (worker, notice) = (worker(i), self.bulletin.notice(worker(i)));
             let open = notice.door == Door::Open
                 && !self.suspects.has(worker, notice.generation, now)
-                && (!self.frames_only || self.pipes.has(worker, notice.generation));
+                && (!self.frames_only || self.is_fed(worker, notice.generation));
             Candidate { open, in_flight: self.bulletin.in_flight(worker) }
         };
         let is_own = |&i: &usize| {

@@ -215,7 +215,7 @@ impl<E: Engine> Shard<E> {
         // In place, so that a shard at rest allocates nothing. An IMF-fixdate always has 29 bytes.
         let _fits = write!(&mut self.date.borrow_mut()[..], "{}", HttpDate::from(SystemTime::now()));
         self.sweep_upstreams();
-        self.pipes.beat(E::now());
+        self.pipes.beat(E::now(), &self.bulletin);
     }
 
     fn stats(&self) -> &ShardStats {

@@ -15,6 +15,8 @@ pub(super) struct PipeSide<'s, E: Engine> {
     deaf: bool,
     /// The worker's half has ended: no credit need be granted.
     done: bool,
+    /// What broke the attempt, while the client is still given what came before.
+    broken: Option<Fault>,
     /// Body bytes among those that wait for the client, and the others: heads and framing.
     data: usize,
     overhead: usize,
@@ -23,7 +25,7 @@ pub(super) struct PipeSide<'s, E: Engine> {
 impl<'s, E: Engine> PipeSide<'s, E> {
     /// An attempt that has begun with the stream.
     pub(super) fn new(shard: &'s Shard<E>, stream: Stream<E>) -> Self {
-        Self { shard, stream, deaf: false, done: false, data: 0, overhead: 0 }
+        Self { shard, stream, deaf: false, done: false, broken: None, data: 0, overhead: 0 }
     }
 }
 
@@ -43,6 +45,10 @@ impl<E: Engine> Side for PipeSide<'_, E> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, relay: &mut Relay<'_>) -> Poll<Result<(), Fault>> {
+        if let Some(fault) = self.broken {
+            // The next look is after the next write to the client, which has a deadline.
+            return if self.data + self.overhead == 0 { Poll::Ready(Err(fault)) } else { Poll::Pending };
+        }
         let Poll::Ready(mut news) = self.stream.poll(cx) else { return Poll::Pending };
         if news.continued {
             relay.on_continue();
@@ -62,9 +68,12 @@ impl<E: Engine> Side for PipeSide<'_, E> {
                 return Poll::Ready(Err(Fault::Garbled(what)));
             }
         }
+        relay.squeeze();
         self.deaf |= news.stopped;
         if let Some(fault) = news.fault {
-            return Poll::Ready(Err(fault));
+            self.broken = Some(fault);
+            // What came before is given to the client first.
+            return Poll::Ready(if self.data + self.overhead == 0 { Err(fault) } else { Ok(()) });
         }
         if news.done {
             self.done = true;

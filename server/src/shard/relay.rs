@@ -78,6 +78,8 @@ pub(super) struct Relay<'s> {
     head: Option<Chunk>,
     /// Waiting to be written to the client.
     pub(super) to_client: Queue,
+    /// Slices in that queue at which it is looked at again.
+    squeeze_at: usize,
     /// Bytes ever queued for the client.
     pub(super) bytes_out: u64,
     /// Size of the next read from the worker.
@@ -119,6 +121,7 @@ impl<'s> Relay<'s> {
             delivery: None,
             head: None,
             to_client: Queue::new(),
+            squeeze_at: Queue::SLICES_MAX,
             bytes_out: 0,
             worker_size: ChunkSize::Small,
             worker_spent: false,
@@ -356,6 +359,21 @@ impl<'s> Relay<'s> {
         self.to_client.append(bytes);
     }
 
+    /// Keeps what waits for the client from pinning far more memory than it is, where its source goes by bytes alone.
+    pub(super) fn squeeze(&mut self) {
+        let queue = &mut self.to_client;
+        // What a response usually is: not worth a look.
+        if queue.slices().len() <= 4 {
+            return;
+        }
+        let fair = queue.len().max(self.limits.window_bytes as usize).saturating_mul(Queue::PINNED_PER_BYTE_MAX);
+        if queue.slices().len() >= self.squeeze_at || queue.pinned_bytes() > fair {
+            queue.squeeze(self.pool);
+            // Not for each slice that comes to many good ones.
+            self.squeeze_at = Queue::SLICES_MAX.max(2 * queue.slices().len());
+        }
+    }
+
     /// The end of such a response.
     pub(super) fn on_reply_end(&mut self) {
         self.response = Response::Done;
@@ -425,6 +443,25 @@ mod tests {
     use forebay_core::http1::{RequestHead, judge_request};
 
     use super::*;
+
+    #[test]
+    fn a_client_that_does_not_read_what_comes_byte_by_byte_does_not_cost_a_chunk_a_byte() {
+        let (pool, limits) = (Pool::new(0), Limits::default());
+        let head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
+        let facts = judge_request(&RequestHead::parse(head, 10).unwrap()).unwrap();
+        let mut relay = Relay::new(&pool, &limits, Timestamp::ZERO, facts);
+        let terms = Terms { may_keep_alive: true, date: &[b' '; 29] };
+        let answer = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
+        for byte in answer.iter().chain(&[b'x'; 50_000]) {
+            let mut chunk = pool.take(ChunkSize::Medium);
+            chunk.put(&[*byte]).unwrap();
+            relay.on_raw(&Queue::from(chunk.freeze()), &terms).unwrap();
+            relay.squeeze();
+            let most = Queue::PINNED_PER_BYTE_MAX * limits.window_bytes as usize;
+            assert!(pool.stats().away_bytes() <= most + 2 * ChunkSize::Medium.allocation());
+        }
+        assert!(relay.is_tunnel() && relay.to_client.len() > 50_000);
+    }
 
     #[test]
     fn a_body_that_comes_byte_by_byte_is_not_held_at_a_chunk_a_byte() {

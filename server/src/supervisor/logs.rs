@@ -119,6 +119,21 @@ fn printer(name: &str, mut out: Box<dyn Write + Send>, end: Sender<()>) -> std::
     Ok(to)
 }
 
+/// What node says when its inspector opens, before the address.
+const INSPECTOR_LINE: &str = "Debugger listening on ";
+
+/// Tells where a process's inspector listens.
+#[derive(Clone)]
+pub struct InspectorUrl(Arc<Mutex<Kept>>);
+
+impl InspectorUrl {
+    /// The address, once node has said it: `ws://127.0.0.1:PORT/UUID`.
+    #[must_use]
+    pub fn look(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).inspector.clone()
+    }
+}
+
 /// The last that one process wrote to stderr.
 pub struct Tail {
     lines: Arc<Mutex<Kept>>,
@@ -126,6 +141,12 @@ pub struct Tail {
 }
 
 impl Tail {
+    /// Tells where the process's inspector listens.
+    #[must_use]
+    pub fn inspector(&self) -> InspectorUrl {
+        InspectorUrl(self.lines.clone())
+    }
+
     /// The lines. Waits at most `patience` for what is still in the pipes; a descendant that left the process group may
     /// hold them open.
     #[must_use]
@@ -141,10 +162,15 @@ struct Kept {
     lines: VecDeque<String>,
     /// V8 prints a long native stack after the one line that matters; it is kept even when it would scroll out.
     fatal: Option<String>,
+    /// Where its inspector listens, once it does.
+    inspector: Option<String>,
 }
 
 impl Kept {
     fn push(&mut self, line: &str) {
+        if let Some(url) = line.strip_prefix(INSPECTOR_LINE) {
+            self.inspector = Some(url.trim().to_string());
+        }
         // Frames inside node itself and empty lines would push out the one line that says what is wrong.
         let is_frame = line.trim_start().starts_with("at ") && line.contains("node:internal/");
         if is_frame || line.trim().is_empty() {

@@ -14,8 +14,10 @@
 //! What it deliberately does not do: touch a connection, give up on a worker, or judge one by anything but whether it
 //! is there and listens.
 
+pub mod inspector;
 pub mod logs;
 pub mod reap;
+mod recycle;
 mod reload;
 pub mod report;
 pub mod runtime_dir;
@@ -34,13 +36,15 @@ use crossbeam::select;
 use forebay_core::drain::{Left, Processes, Shutdown, Step};
 use forebay_core::id::{Generation, WorkerId};
 use forebay_core::time::Timestamp;
-use forebay_core::worker::{State, Want};
+use forebay_core::worker::journey::Span;
+use forebay_core::worker::{State, Stuck, Want};
 use tracing::{error, info, warn};
 
 use crate::bulletin::{Bulletin, Event, Phase};
 use crate::config::Config;
 use crate::cpus::usable_cpus;
 use logs::{Logs, Output};
+use recycle::Replacement;
 use runtime_dir::{RuntimeDir, StartError};
 use settings::Settings;
 use slot::{Slot, Tools};
@@ -94,6 +98,13 @@ struct Ended {
     generation: Generation,
 }
 
+/// What a slot's process hangs in.
+struct Captured {
+    slot: WorkerId,
+    generation: Generation,
+    stuck: Stuck,
+}
+
 /// What the supervisor is busy with.
 enum Stage {
     Serving,
@@ -111,8 +122,10 @@ pub struct Supervisor {
     cpus: Arc<[usize]>,
     logs: Logs,
     slots: Vec<Slot>,
-    /// The half that serves: 0 or 1.
-    half: usize,
+    /// Which half serves, 0 or 1, for each worker's number.
+    halves: Vec<usize>,
+    /// Workers for which another process is brought to readiness.
+    replacements: Vec<Replacement>,
     stage: Stage,
     reload_again: bool,
     ever_ready: bool,
@@ -121,6 +134,7 @@ pub struct Supervisor {
     random: u64,
     commands: (Sender<Command>, Receiver<Command>),
     ended: (Sender<Ended>, Receiver<Ended>),
+    captured: (Sender<Captured>, Receiver<Captured>),
     runtime_dir: RuntimeDir,
 }
 
@@ -166,7 +180,8 @@ impl Supervisor {
             preload: options.preload,
             cpus,
             logs,
-            half: 0,
+            halves: vec![0; usize::from(half)],
+            replacements: Vec::new(),
             stage: Stage::Serving,
             reload_again: false,
             ever_ready: false,
@@ -175,6 +190,7 @@ impl Supervisor {
             random: u64::from(std::process::id()) << 32 | 0x9e37,
             commands: bounded(Self::MESSAGES_MAX),
             ended: bounded(Self::MESSAGES_MAX),
+            captured: bounded(Self::MESSAGES_MAX),
             runtime_dir,
         })
     }
@@ -192,6 +208,7 @@ impl Supervisor {
     #[must_use]
     pub fn run(mut self) -> Outcome {
         let count = self.config.workers.count.min(self.half_len());
+        self.bulletin.set_stuck_after(self.config.workers.stuck_after);
         for i in 0..count {
             self.with(i, |slot, tools| slot.want(Want::Run, tools));
         }
@@ -232,6 +249,7 @@ impl Supervisor {
             bulletin: &self.bulletin,
             logs: &self.logs,
             ended: &self.ended.0,
+            captured: &self.captured.0,
         };
         if let Some(slot) = self.slots.get_mut(i) {
             f(slot, &tools);
@@ -252,6 +270,7 @@ impl Supervisor {
         select! {
             recv(self.commands.1) -> command => if let Ok(command) = command { self.on_command(command) },
             recv(self.ended.1) -> ended => if let Ok(ended) = ended { self.on_ended(ended) },
+            recv(self.captured.1) -> captured => if let Ok(captured) = captured { self.on_captured(captured) },
             default(timeout) => {}
         }
     }
@@ -280,6 +299,12 @@ impl Supervisor {
         }
     }
 
+    fn on_captured(&mut self, Captured { slot, generation, stuck }: Captured) {
+        if let Some(i) = self.index(slot).filter(|&i| self.slots[i].life.generation() == generation) {
+            self.with(i, |slot, tools| slot.on_captured(stuck, tools));
+        }
+    }
+
     fn tick(&mut self) {
         while let Some(event) = self.bulletin.take_event() {
             self.on_event(event);
@@ -290,24 +315,27 @@ impl Supervisor {
         }
         reap::orphans(|pid| self.slots.iter().any(|slot| slot.has_pid(pid)));
         self.poll_hopeless();
+        self.poll_replacements();
         self.poll_reload();
         self.poll_stop();
     }
 
     fn on_event(&mut self, event: Event) {
-        let (worker, generation) = match event {
-            Event::Refused(w, g)
-            | Event::Garbled(w, g, _)
-            | Event::Malformed(w, g, _)
-            | Event::Stuck(w, g, _)
-            | Event::Silent(w, g) => (w, g),
-        };
+        let (worker, generation) = event.about();
         let Some(i) = self.index(worker).filter(|&i| self.slots[i].life.generation() == generation) else { return };
         let what = match event {
             Event::Refused(..) => return self.with(i, Slot::on_refused),
             Event::Garbled(_, _, why) => format!("sent something that is not a response: {why}"),
-            Event::Malformed(_, _, name) => format!("broke the pipe protocol: {name}"),
-            Event::Stuck(_, _, time) => format!("has not turned its event loop for {} s", time.as_secs()),
+            Event::Malformed(_, _, name) => return self.recycle(i, format!("broke the pipe protocol ({name})")),
+            Event::Demoted(_, _, why) => {
+                return warn!(target: "forebay", "worker {worker} is served over HTTP from here on: {why}");
+            }
+            Event::Stuck(_, _, silence) if !self.slots[i].settings.is_debugged => {
+                return self.with(i, |slot, tools| slot.on_stuck(silence, tools));
+            }
+            Event::Stuck(_, _, silence) => {
+                format!("has not turned its event loop for {}; it may be debugged, and is left alone", Span(silence))
+            }
             Event::Silent(..) => "did not begin to answer in time".to_string(),
         };
         let now = self.now();
@@ -343,6 +371,7 @@ impl Supervisor {
             );
         }
         self.abandon_reload();
+        self.replacements.clear();
         self.bulletin.set_phase(Phase::Draining);
         let shutdown = Shutdown::new(self.now(), self.config.workers.drain_timeout);
         self.stage = Stage::Stopping(shutdown, Step::Drain);

@@ -19,6 +19,12 @@ pub fn pid_of(child: &Child) -> Option<Pid> {
     i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }
 
+/// The process group that a process belongs to; none if it is gone, or its group is of another namespace.
+pub fn group_of(pid: Pid) -> Option<Pid> {
+    // SAFETY: takes and gives a number.
+    Pid::from_raw(unsafe { libc::getpgid(pid.as_raw_nonzero().get()) }.max(0))
+}
+
 /// Sends `message` once the process has ended. The status is left for [`collect`].
 ///
 /// # Errors

@@ -14,6 +14,7 @@ use forebay_core::worker::{State, Want};
 use tracing::{error, info, warn};
 
 use super::settings::{Settings, needs_restart};
+use super::slot::Slot;
 use super::{Stage, Supervisor};
 use crate::config::Config;
 
@@ -25,11 +26,24 @@ pub(super) struct Trial {
 }
 
 impl Supervisor {
-    /// The slots of the half that does not serve.
-    fn other(&self) -> std::ops::Range<usize> {
-        let len = self.half_len();
-        let first = (1 - self.half) * len;
-        first..first + len
+    /// The slot of a worker's number that serves.
+    pub(super) fn serving(&self, number: usize) -> usize {
+        self.halves[number] * self.half_len() + number
+    }
+
+    /// The slot of a worker's number that does not serve.
+    pub(super) fn spare(&self, number: usize) -> usize {
+        (1 - self.halves[number]) * self.half_len() + number
+    }
+
+    /// The slots that do not serve, by worker's number.
+    fn spares(&self) -> Vec<usize> {
+        (0..self.half_len()).map(|number| self.spare(number)).collect()
+    }
+
+    /// A slot that does not serve and still has a process, if any.
+    fn busy_spare(&self) -> Option<&Slot> {
+        self.spares().into_iter().map(|i| &self.slots[i]).find(|slot| slot.life.state() != State::Down)
     }
 
     pub(super) fn on_reload(&mut self) {
@@ -38,8 +52,8 @@ impl Supervisor {
             self.reload_again = true;
             return;
         }
-        if let Some(slot) = self.slots[self.other()].iter().find(|slot| slot.life.state() != State::Down) {
-            info!(target: "forebay", "reload waits: worker {} of the last one is not gone yet", slot.id);
+        if let Some(slot) = self.busy_spare() {
+            info!(target: "forebay", "reload waits: worker {} is on its way", slot.id);
             self.reload_again = true;
             return;
         }
@@ -59,7 +73,7 @@ impl Supervisor {
         info!(target: "forebay", "reload: starting {count} new workers ({})", config.launch.title);
         let settings = Arc::new(Settings::new(&config, self.preload.clone(), self.cpus.clone()));
         self.stage = Stage::Reloading(Trial { config: Box::new(config), began: self.now(), count });
-        for i in self.other().take(count) {
+        for i in self.spares().into_iter().take(count) {
             self.slots[i].set(settings.clone());
             self.with(i, |slot, tools| slot.want(Want::Trial, tools));
         }
@@ -68,18 +82,19 @@ impl Supervisor {
     pub(super) fn poll_reload(&mut self) {
         match &self.stage {
             Stage::Reloading(trial) => {
-                let on_trial = &self.slots[self.other()][..trial.count];
-                let state = |state| move |slot: &super::Slot| slot.life.state() == state;
-                if let Some(failed) = on_trial.iter().find(|slot| state(State::Failed)(slot)) {
+                let spares = self.spares();
+                let mut on_trial = spares.iter().take(trial.count).map(|&i| &self.slots[i]);
+                let state = |state| move |slot: &Slot| slot.life.state() == state;
+                if let Some(failed) = on_trial.clone().find(|slot| state(State::Failed)(slot)) {
                     let (id, story) = (failed.id, failed.journey.summary());
                     error!(target: "forebay", "reload failed, workers stay as they are: worker {id}: {story}");
                     self.abandon_reload();
-                } else if on_trial.iter().all(state(State::Ready)) {
+                } else if on_trial.all(state(State::Ready)) {
                     self.promote();
                 }
             }
             Stage::Serving if self.reload_again => {
-                if self.slots[self.other()].iter().all(|slot| slot.life.state() == State::Down) {
+                if self.busy_spare().is_none() {
                     self.on_reload();
                 }
             }
@@ -90,14 +105,14 @@ impl Supervisor {
     /// The new half is ready: it serves, the old one drains.
     fn promote(&mut self) {
         let Stage::Reloading(trial) = std::mem::replace(&mut self.stage, Stage::Serving) else { return };
-        let (new, old) = (self.other(), self.half * self.half_len());
-        for i in new.take(trial.count) {
-            self.with(i, |slot, tools| slot.want(Want::Run, tools));
+        for number in 0..trial.count {
+            self.with(self.spare(number), |slot, tools| slot.want(Want::Run, tools));
         }
-        for i in old..old + self.half_len() {
-            self.with(i, |slot, tools| slot.want(Want::Replaced, tools));
+        for number in 0..self.half_len() {
+            self.with(self.serving(number), |slot, tools| slot.want(Want::Replaced, tools));
+            self.halves[number] = 1 - self.halves[number];
         }
-        self.half = 1 - self.half;
+        self.bulletin.set_stuck_after(trial.config.workers.stuck_after);
         // What needs a restart stays as it is, and is said again at the next reload.
         let runtime_dir = std::mem::take(&mut self.config.workers.runtime_dir);
         self.config.launch = trial.config.launch;
@@ -110,7 +125,7 @@ impl Supervisor {
     /// The new half goes, the old one stays.
     pub(super) fn abandon_reload(&mut self) {
         let Stage::Reloading(_) = std::mem::replace(&mut self.stage, Stage::Serving) else { return };
-        for i in self.other() {
+        for i in self.spares() {
             self.with(i, |slot, tools| slot.want(Want::Kill, tools));
         }
     }

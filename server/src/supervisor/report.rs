@@ -8,6 +8,8 @@ use forebay_core::worker::journey::Span;
 use forebay_core::worker::{Journey, Report, State};
 use tracing::{error, info, warn};
 
+use crate::bulletin::Feed;
+
 /// What is known about a worker when something is to be said about it.
 #[derive(Debug)]
 pub struct Facts<'a> {
@@ -31,15 +33,23 @@ pub struct Facts<'a> {
     pub in_flight: u32,
     /// Its upgraded connections at that moment.
     pub tunnels: u32,
+    /// How it is fed frames, if it is.
+    pub feed: Option<Feed>,
+    /// What it did wrong, when it is recycled.
+    pub why: &'a str,
 }
 
 impl Facts<'_> {
     fn next(&self) -> String {
         match self.state {
             State::Backoff => format!(", next start in {}", Span(self.delay)),
-            State::Down | State::Starting | State::Ready | State::Draining | State::Stopping | State::Failed => {
-                String::new()
-            }
+            State::Down
+            | State::Starting
+            | State::Ready
+            | State::Draining
+            | State::Stuck
+            | State::Stopping
+            | State::Failed => String::new(),
         }
     }
 
@@ -49,6 +59,12 @@ impl Facts<'_> {
 
     fn pid(&self) -> String {
         self.journey.pid().map_or_else(|| "no pid".to_string(), |pid| format!("pid {pid}"))
+    }
+
+    /// How requests reach it.
+    fn way(&self) -> String {
+        let Some(feed) = self.feed else { return "http".into() };
+        feed.version.map_or_else(|| "frames".into(), |version| format!("frames, node {version}"))
     }
 
     fn attempt(&self) -> String {
@@ -65,7 +81,7 @@ pub fn report(what: Report, facts: &Facts<'_>) {
         Report::Ready => {
             let cpu = facts.cpu.map_or_else(|| "not pinned".to_string(), |cpu| format!("cpu {cpu}"));
             let took = Span(facts.journey.start_time().unwrap_or_default());
-            info!(target: "forebay", "worker {w} ready: {pid}, {cpu}, {took}");
+            info!(target: "forebay", "worker {w} ready: {pid}, {}, {cpu}, {took}", facts.way());
         }
         Report::SpawnFailed | Report::ExitedEarly | Report::NeverListened => {
             let (attempt, journey) = (facts.attempt(), facts.journey);
@@ -79,6 +95,20 @@ pub fn report(what: Report, facts: &Facts<'_>) {
             let hint = facts.journey.hint().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
             let (exit, next, in_flight) = (facts.exit(), facts.next(), facts.in_flight);
             warn!(target: "forebay", "worker {w} crashed: {pid}, {exit}, up {uptime}, {in_flight} in flight{next}{hint}");
+        }
+        Report::Recycled => {
+            let (why, in_flight) = (facts.why, facts.in_flight);
+            warn!(target: "forebay", "worker {w} is started again: {pid} {why}, {in_flight} in flight, up {uptime}");
+        }
+        Report::Stuck => {
+            let stuck = facts.journey.stuck().cloned().unwrap_or_default();
+            let (silence, in_flight) = (Span(stuck.silence), facts.in_flight);
+            error!(
+                target: "forebay",
+                "worker {w} hangs: {pid} has not turned its event loop for {silence}, {in_flight} in flight, up {uptime}; \
+                 it is killed{}",
+                stuck.render()
+            );
         }
         Report::Stopped => {
             info!(target: "forebay", "worker {w} stopped: {pid}, {}, up {uptime}{}", facts.exit(), facts.next());

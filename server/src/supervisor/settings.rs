@@ -6,7 +6,7 @@ use std::sync::Arc;
 use forebay_core::time::Timestamp;
 use forebay_core::worker::{Journey, Policy};
 
-use crate::config::{Config, Launch, WorkersConfig};
+use crate::config::{Config, Launch, TransportChoice, WorkersConfig};
 use crate::run::pipe_of;
 
 /// What one set of workers is started with. A worker that crashes is started with its own set's, not with the newest.
@@ -18,6 +18,10 @@ pub(super) struct Settings {
     pub pipe: Option<PathBuf>,
     /// Script that node loads first, if any.
     pub preload: Option<PathBuf>,
+    /// Whether requests go in frames and no other way.
+    pub frames_only: bool,
+    /// Whether somebody debugs it: then its event loop may well stand still.
+    pub is_debugged: bool,
     /// The vCPUs to pin workers to.
     pub cpus: Arc<[usize]>,
 }
@@ -25,7 +29,15 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn new(config: &Config, preload: Option<PathBuf>, cpus: Arc<[usize]>) -> Self {
         let preload = preload.filter(|_| config.workers.preload);
-        Self { launch: config.launch.clone(), workers: config.workers.clone(), pipe: pipe_of(config), preload, cpus }
+        Self {
+            launch: config.launch.clone(),
+            workers: config.workers.clone(),
+            pipe: pipe_of(config),
+            preload,
+            frames_only: config.transport == TransportChoice::Pipe,
+            is_debugged: is_debugged(&config.launch),
+            cpus,
+        }
     }
 
     pub(super) fn policy(&self) -> Policy {
@@ -52,6 +64,14 @@ impl Settings {
         let command: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
         Journey::new(now, command.join(" "), self.launch.cwd.display().to_string())
     }
+}
+
+/// Whether node's inspector is asked for, in the command or in `NODE_OPTIONS`.
+fn is_debugged(launch: &Launch) -> bool {
+    let own = std::env::var_os("NODE_OPTIONS");
+    let set = launch.env.iter().rev().find(|(name, _)| name == "NODE_OPTIONS").map(|(_, value)| value);
+    let mut words = launch.args.iter().chain(set.or(own.as_ref()));
+    words.any(|word| word.to_string_lossy().contains("--inspect"))
 }
 
 /// The keys that differ and that only a restart can apply.

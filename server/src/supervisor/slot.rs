@@ -8,7 +8,7 @@ use crossbeam::channel::Sender;
 use forebay_core::drain::Load;
 use forebay_core::id::WorkerId;
 use forebay_core::time::Timestamp;
-use forebay_core::worker::{Action, Door, Fault, Journey, Lifecycle, Policy, Report, SpawnFault, State, Want};
+use forebay_core::worker::{Action, Door, Fault, Journey, Lifecycle, Policy, Report, SpawnFault, State, Stuck, Want};
 use forebay_transports::Endpoint;
 use rustix::process::Pid;
 
@@ -17,7 +17,7 @@ use super::report::{Facts, Throttle, report};
 use super::settings::Settings;
 use super::spawn::{Order, spawn};
 use super::watch::{Probe, listens, seal};
-use super::{Ended, reap};
+use super::{Captured, Ended, inspector, reap};
 use crate::bulletin::{self, Bulletin, Notice};
 
 /// What a slot uses of its supervisor.
@@ -27,6 +27,7 @@ pub(super) struct Tools<'a> {
     pub bulletin: &'a Bulletin,
     pub logs: &'a Logs,
     pub ended: &'a Sender<Ended>,
+    pub captured: &'a Sender<Captured>,
 }
 
 /// A process that is there.
@@ -55,6 +56,10 @@ pub(super) struct Slot {
     process: Option<Process>,
     probe: Option<Probe>,
     killed: bool,
+    /// For how long its event loop has stood still, as a shard said.
+    silence: Duration,
+    /// What it did wrong.
+    broke: String,
     /// Why the last start failed: fault and last words.
     last_failure: Option<(String, Vec<String>)>,
 }
@@ -81,6 +86,8 @@ impl Slot {
             process: None,
             probe: None,
             killed: false,
+            silence: Duration::ZERO,
+            broke: String::new(),
             last_failure: None,
         }
     }
@@ -159,6 +166,52 @@ impl Slot {
         }
     }
 
+    /// A shard says that it broke the pipe protocol: it finishes what it has, and is started again.
+    pub(super) fn on_broken(&mut self, why: String, tools: &Tools<'_>) {
+        self.broke = why;
+        self.life.on_broken(tools.now);
+        self.act(tools);
+    }
+
+    /// A shard says that its event loop does not turn.
+    pub(super) fn on_stuck(&mut self, silence: Duration, tools: &Tools<'_>) {
+        self.silence = silence;
+        self.life.on_stuck(tools.now);
+        self.act(tools);
+    }
+
+    /// What it hangs in is known, or cannot be.
+    pub(super) fn on_captured(&mut self, stuck: Stuck, tools: &Tools<'_>) {
+        if self.life.state() == State::Stuck {
+            self.journey.on_stuck(tools.now, stuck);
+            self.life.on_captured(tools.now);
+            self.act(tools);
+        }
+    }
+
+    fn capture(&mut self, tools: &Tools<'_>) {
+        let stuck = |why: &str| Stuck { silence: self.silence, stack: Vec::new(), why_not: why.into() };
+        let late = stuck("it could not be found out in time");
+        let started = self.process.as_ref().ok_or_else(|| "there is no process".to_string()).and_then(|process| {
+            let leader = reap::pid_of(&process.child).ok_or("its process id is out of range")?;
+            let feed = tools.bulletin.feed(self.id, self.life.generation());
+            let pid = inspector::wake(leader, feed.map(|feed| feed.pid))?;
+            let (from, to) = (process.tail.inspector(), tools.captured.clone());
+            let (slot, generation, found) = (self.id, self.life.generation(), late.clone());
+            inspector::capture(pid, from, move |stack| {
+                let stuck = match stack {
+                    Ok(stack) => Stuck { stack, ..found },
+                    Err(why_not) => Stuck { why_not, ..found },
+                };
+                let _supervisor_gone = to.send(Captured { slot, generation, stuck });
+            })
+        });
+        self.journey.on_stuck(tools.now, started.as_ref().map_or_else(|why| stuck(why), |()| late));
+        if started.is_err() {
+            self.life.on_captured(tools.now);
+        }
+    }
+
     fn load(&self, tools: &Tools<'_>) -> Load {
         Load { in_flight: tools.bulletin.in_flight(self.id), tunnels: tools.bulletin.tunnels(self.id) }
     }
@@ -171,6 +224,7 @@ impl Slot {
                 Action::Spawn => self.spawn(tools),
                 Action::Probe => self.probe = Some(Probe::new(tools.now)),
                 Action::Publish(door) => self.publish(door, tools.bulletin),
+                Action::Capture => self.capture(tools),
                 Action::SendTerm => {
                     self.probe = None;
                     self.signal(|pid, process| reap::terminate(pid, process.is_indirect));
@@ -272,7 +326,7 @@ impl Slot {
         // One that was ready and then deaf was no failed start.
         let what = if what == Report::ExitedEarly && self.journey.has_listened() { Report::Crashed } else { what };
         match what {
-            Report::Crashed => tools.bulletin.count_restart(self.id),
+            Report::Crashed | Report::Recycled | Report::Stuck => tools.bulletin.count_restart(self.id),
             Report::SpawnFailed | Report::ExitedEarly | Report::NeverListened => tools.bulletin.count_failure(self.id),
             Report::Ready
             | Report::Stopped
@@ -293,6 +347,8 @@ impl Slot {
             cpu: self.settings.cpu(self.index),
             in_flight: load.in_flight,
             tunnels: load.tunnels,
+            feed: tools.bulletin.feed(self.id, self.life.generation()),
+            why: &self.broke,
         };
         report(what, &facts);
     }
@@ -312,6 +368,8 @@ impl Slot {
             | Report::Stopped
             | Report::Refused
             | Report::Draining
+            | Report::Recycled
+            | Report::Stuck
             | Report::DrainCut
             | Report::Killed => false,
         }

@@ -6,7 +6,7 @@ pub(crate) struct App {
     pub(crate) name: &'static str,
     /// For people.
     pub(crate) title: &'static str,
-    /// The package that it is about, whose version the table shows.
+    /// The package that it is about, whose version the table shows; empty for node itself.
     pub(crate) package: &'static str,
     /// Its script.
     pub(crate) script: &'static str,
@@ -29,6 +29,7 @@ const fn app(
 
 /// All of them.
 pub(crate) const APPS: &[App] = &[
+    app("http", "node:http", "", "apps/http.cjs", "http.mjs"),
     app("express5", "Express 5", "express", "apps/express5.cjs", "express.mjs"),
     app("express4", "Express 4", "express4", "apps/express4.cjs", "express.mjs"),
     app("fastify", "Fastify", "fastify", "apps/fastify.mjs", "fastify.mjs"),

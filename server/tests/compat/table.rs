@@ -34,7 +34,8 @@ fn markdown(results: &Results) -> String {
     for app in APPS {
         let cell = |mode| results.get(&(app.name, mode)).map_or("–".to_owned(), usize::to_string);
         let (node, http, pipe) = (cell(Mode::Node), cell(Mode::Http), cell(Mode::Pipe));
-        text.push_str(&format!("| {} | {} | {node} | {http} | {pipe} |\n", app.title, version(app.package)));
+        let version = if app.package.is_empty() { "18 to 26".to_owned() } else { version(app.package) };
+        text.push_str(&format!("| {} | {version} | {node} | {http} | {pipe} |\n", app.title));
     }
     text.push('\n');
     text

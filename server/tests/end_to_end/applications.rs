@@ -1,6 +1,8 @@
 //! Applications as people write them run without a change, whatever they listen on.
 
+use super::client::Client;
 use super::setup::{Setup, apps};
+use super::wait::until;
 
 /// What the application answers about itself.
 fn answer(app: &str) -> serde_json::Value {
@@ -73,5 +75,24 @@ fn without_an_application_there_is_a_demo() {
     let empty = tempfile::tempdir_in("/tmp").unwrap();
     let server = Setup::in_folder(empty.path()).start();
     assert_eq!(server.connect().get("/").status, 200);
+    server.stop();
+}
+
+#[test]
+fn workers_say_how_they_fare() {
+    let server = Setup::new("lab.cjs").set("server.metrics", "\"127.0.0.1:0\"").start();
+    let line = server.log_line("metrics on http://");
+    let address = line.split_once("http://").unwrap().1.split('/').next().unwrap().parse().unwrap();
+    let page = || Client::connect(address).get("/metrics").text();
+    let value = |page: &str, name: &str| {
+        let line = page.lines().find(|line| line.starts_with(&format!("{name}{{worker=\"0\"}} ")))?;
+        line.rsplit(' ').next()?.parse::<f64>().ok()
+    };
+    until("its heap is known", || value(&page(), "forebay_worker_heap_used_bytes").is_some_and(|bytes| bytes > 1e6));
+    let page = page();
+    assert!(page.contains("forebay_worker_transport{worker=\"0\",transport=\"frames\"} 1\n"), "{page}");
+    assert_eq!(value(&page, "forebay_worker_links"), Some(1.0), "{page}");
+    assert!(value(&page, "forebay_worker_event_loop_utilisation").is_some_and(|share| share <= 1.0), "{page}");
+    assert!(value(&page, "forebay_worker_resident_memory_bytes") > value(&page, "forebay_worker_heap_used_bytes"));
     server.stop();
 }

@@ -24,5 +24,6 @@ mod slow_peers;
 mod starts;
 mod stops;
 mod streaming;
+mod trouble;
 mod upgrades;
 mod wait;

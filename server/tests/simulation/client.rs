@@ -45,6 +45,8 @@ pub(crate) struct Talk {
     pub(crate) status: u16,
     /// The client itself broke it off.
     pub(crate) aborted: Rc<Cell<bool>>,
+    /// How long it reads nothing of the first body or tunnel, in milliseconds at most.
+    pub(crate) stall: Option<u64>,
 }
 
 impl Talk {
@@ -56,6 +58,7 @@ impl Talk {
             progress: Rc::default(),
             status: 0,
             aborted: Rc::default(),
+            stall: None,
         })
     }
 
@@ -138,10 +141,16 @@ impl Talk {
         if ask.expects && !self.progress.body_begun.get() && !closes {
             self.book.violate(3, format!("{} was not asked for its body, and goes on", ask.id));
         }
+        if head.field("x-hop").is_some() {
+            self.book.violate(4, format!("a field of the worker's hop went on: {head:?}"));
+        }
         let framing = head.body(Body::UntilClose);
         let mut body = Vec::new();
         // Where the front has not looked at the request it does not know that a HEAD has no body.
         let bare = ask.method == "HEAD" && (status == 200 || !closes);
+        if let Some(stall) = self.stall.take() {
+            nap(stall).await;
+        }
         let result = if bare { Ok(()) } else { self.wire.body(framing, &mut body).await };
         // Bytes flow, perhaps slowly.
         self.on_time(ask, PATIENCE * 10);
@@ -208,6 +217,9 @@ impl Talk {
             send(&conn, &rest, Pieces::random()).await;
             conn.finish();
         });
+        if let Some(stall) = self.stall.take() {
+            nap(stall).await;
+        }
         let mut heard = Vec::new();
         let result = self.wire.body(Body::UntilClose, &mut heard).await;
         self.book.same(format!("tunnel {}", ask.id), &heard, &bytes);

@@ -1,7 +1,7 @@
 //! The book that everybody in a world writes into, and the laws that are checked as they write.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -49,10 +49,17 @@ pub(crate) struct Book {
     violations: RefCell<Vec<String>>,
     tally: RefCell<BTreeMap<String, u64>>,
     away_most: Cell<usize>,
+    /// By shard: connections of workers that speak frames, and those of them that are welcome and open.
+    pub(crate) pipes: Vec<(Cell<u64>, Cell<u64>)>,
+    /// Faults of frames that workers have committed.
+    pub(crate) reports: RefCell<BTreeSet<(u16, u32, &'static str)>>,
+    /// By slot: requests given to all processes before this one, and those that came to this one.
+    pub(crate) come: RefCell<BTreeMap<u16, (u64, u64)>>,
 }
 
 impl Book {
     pub(crate) fn new(plan: Plan, bulletin: Arc<Bulletin>) -> Self {
+        let pipes = (0..plan.shards).map(|_| Default::default()).collect();
         Self {
             pools: (0..plan.shards).map(|_| Pool::new(1 << 20)).collect(),
             clients: Cell::new(plan.clients),
@@ -67,6 +74,9 @@ impl Book {
             violations: RefCell::default(),
             tally: RefCell::default(),
             away_most: Cell::default(),
+            pipes,
+            reports: RefCell::default(),
+            come: RefCell::default(),
         }
     }
 
@@ -108,9 +118,25 @@ impl Book {
         }
     }
 
-    /// A worker has read the head of a request. True if it is the first to.
+    /// A worker has read the head of a request over HTTP. True if it is the first to.
     pub(crate) fn arrived(&self, id: u64, method: &str, worker: WorkerId, generation: Generation) -> bool {
+        // Counted in while it was open, then dialled, written and carried there.
+        let lag = self.plan.limits.dial_timeout + self.plan.travel() * 2 + Duration::from_millis(50);
+        if let Some((since, _)) = self.closed.borrow().get(&(worker.0, generation.0))
+            && now().since(*since) > lag
+        {
+            let late = now().since(*since);
+            self.violate(5, format!("request {id} reached {worker}-{} {late:?} after it closed", generation.0));
+        }
+        self.reached(id, method, worker)
+    }
+
+    /// A request has reached a worker. True if it is the first time.
+    pub(crate) fn reached(&self, id: u64, method: &str, worker: WorkerId) -> bool {
         self.check_bounds();
+        if let Some((_, come)) = self.come.borrow_mut().get_mut(&worker.0) {
+            *come += 1;
+        }
         let mut asked = self.asked.borrow_mut();
         let Some(it) = asked.get_mut(&id) else {
             self.violate(4, format!("a worker was asked for {id}"));
@@ -126,14 +152,6 @@ impl Book {
         }
         if it.heads > 1 {
             self.count("seen again");
-        }
-        // Counted in while it was open, then dialled, written and carried there.
-        let lag = self.plan.limits.dial_timeout + self.plan.travel() * 2 + Duration::from_millis(50);
-        if let Some((since, _)) = self.closed.borrow().get(&(worker.0, generation.0))
-            && now().since(*since) > lag
-        {
-            let late = now().since(*since);
-            self.violate(5, format!("request {id} reached {worker}-{} {late:?} after it closed", generation.0));
         }
         is_first
     }
@@ -193,7 +211,7 @@ impl Book {
                 self.violate(7, format!("{waiting} wait in shard {shard}"));
             }
             let (away, clients) = (pool.stats().away_bytes(), self.bulletin.stats(shard).connections.load(Relaxed));
-            let bound = usize::try_from(clients).unwrap() * self.exchange_bytes_max();
+            let bound = usize::try_from(clients).unwrap() * self.exchange_bytes_max() + self.pipe_bytes_max(shard);
             self.away_most.set(self.away_most.get().max(away));
             if away > bound {
                 let chunks = pool.stats().away;
@@ -228,8 +246,9 @@ impl Book {
             self.violate(7, format!("{when}: {left:?}, {tunnels} tunnels, {counted} counted by shards"));
         }
         for (shard, pool) in self.pools.iter().enumerate() {
-            if pool.stats().away != [0; 3] {
-                self.violate(7, format!("{when}: chunks of shard {shard} are not home: {:?}", pool.stats().away));
+            let (away, pipes) = (pool.stats().away, self.pipes[shard].1.get());
+            if away != self.away_at_rest(shard) {
+                self.violate(7, format!("{when}: chunks of shard {shard} with {pipes} pipes are not home: {away:?}"));
             }
         }
     }

@@ -9,9 +9,11 @@
 mod ask;
 mod bytes;
 mod client;
+mod frames;
 mod laws;
 mod manners;
 mod mood;
+mod pipe;
 mod plan;
 mod wire;
 mod worker;

@@ -19,6 +19,10 @@ pub(crate) async fn client(book: Rc<Book>, number: u64) {
         if chance(100) {
             talk.wire.pace = Some(Duration::from_millis(below(200)));
         }
+        // Only where there are workers that speak frames, so that other worlds are what they always were.
+        if book.plan.frames > 0 && chance(250) {
+            talk.stall = Some(1 << (8 + below(5)));
+        }
         let rude = if chance(book.plan.rudeness) { 1 + below(9) } else { 0 };
         let doing = format!("{rude} since {:?}", now());
         book.doing.borrow_mut().insert(number, doing);

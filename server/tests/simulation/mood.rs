@@ -53,6 +53,28 @@ impl Mood {
         Self::Babbles,
     ];
 
+    /// What one that speaks frames does: there is more to be said that is wrong.
+    const FRAMED: [Self; 18] = [
+        Self::Early,
+        Self::Slow,
+        Self::Informs,
+        Self::Early,
+        Self::Closes,
+        Self::ClosesSilently,
+        Self::DiesInHead,
+        Self::DiesInBody,
+        Self::DiesInBody,
+        Self::Drops,
+        Self::Refuses,
+        Self::Garbles,
+        Self::Garbles,
+        Self::Garbles,
+        Self::Silent,
+        Self::Stuck,
+        Self::AnswersAndSticks,
+        Self::Babbles,
+    ];
+
     /// A reason to try again, the first time and on a connection that was kept: what a worker does on a new one is its
     /// answer.
     const FORGIVEN: [Self; 3] = [Self::DiesInHead, Self::Drops, Self::Refuses];
@@ -61,6 +83,15 @@ impl Mood {
     const BENIGN: [Self; 4] = [Self::Informs, Self::Early, Self::Closes, Self::Babbles];
 
     pub(crate) fn draw(book: &Book, is_forgiven: bool) -> Self {
+        Self::draw_of(&Self::BAD, book, is_forgiven)
+    }
+
+    /// For a worker that speaks frames.
+    pub(crate) fn draw_framed(book: &Book, is_forgiven: bool) -> Self {
+        Self::draw_of(&Self::FRAMED, book, is_forgiven)
+    }
+
+    fn draw_of(all: &[Self], book: &Book, is_forgiven: bool) -> Self {
         if book.calm.get() || !chance(book.plan.mischief) {
             return Self::Good;
         }
@@ -70,7 +101,7 @@ impl Mood {
         let few = match book.plan.kind {
             Kind::Benign => &Self::BENIGN[..],
             Kind::Forgiving => &Self::FORGIVEN[..],
-            _ => &Self::BAD[..],
+            _ => all,
         };
         few[below(few.len() as u64) as usize]
     }

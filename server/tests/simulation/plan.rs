@@ -25,6 +25,10 @@ pub(crate) struct Plan {
     pub(crate) fates: bool,
     /// What the world is like.
     pub(crate) kind: Kind,
+    /// How many processes speak frames, in thousandths; 0: shards let nobody dial in.
+    pub(crate) frames: u16,
+    /// Whether requests wait for such a process.
+    pub(crate) frames_only: bool,
 }
 
 /// What a world is like.
@@ -92,9 +96,23 @@ impl Plan {
             rudeness: [0, 200, 600][between(0, 2) as usize],
             fates: between(0, 3) > 0,
             kind,
+            frames: 0,
+            frames_only: false,
         };
+        plan.draw_frames(seed);
         plan.adapt();
         plan
+    }
+
+    /// Apart from all else, so that a world without frames is what it always was.
+    fn draw_frames(&mut self, seed: u64) {
+        let mut random = Random::new(seed).derive(0xF1);
+        self.frames = [0, 0, 500, 1000, 1000][random.below(5)];
+        self.frames_only = self.frames == 1000 && random.chance(300);
+        if self.frames > 0 {
+            // The least that can be announced.
+            self.limits.window_bytes = self.limits.window_bytes.max(1024);
+        }
     }
 
     fn adapt(&mut self) {

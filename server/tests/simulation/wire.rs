@@ -157,8 +157,15 @@ impl Wire {
                 let size = line.split(';').next().unwrap_or("").trim().to_owned();
                 let size = usize::from_str_radix(&size, 16).map_err(|_| End::Bad("a bad chunk size"))?;
                 if size == 0 {
-                    while !self.until(b"\r\n").await?.is_empty() {}
-                    return Ok(());
+                    loop {
+                        let trailer = self.until(b"\r\n").await?;
+                        if trailer.is_empty() {
+                            return Ok(());
+                        }
+                        if trailer.to_ascii_lowercase().starts_with(b"content-") {
+                            return Err(End::Bad("framing among the trailers"));
+                        }
+                    }
                 }
                 self.exactly(size, out).await?;
                 if !self.until(b"\r\n").await?.is_empty() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use forebay_core::buf::ChunkSize;
 use forebay_core::id::{Generation, WorkerId};
+use forebay_core::time::Timestamp;
 use forebay_transports::sim::{Sim, Stream, Worker};
 use forebay_transports::{Conn, Engine};
 
@@ -25,6 +26,14 @@ pub(crate) struct Process {
     pub(crate) listener: Rc<Worker>,
     /// Its loop is stuck: it accepts nobody.
     pub(crate) deaf: Rc<Cell<bool>>,
+    /// It is dead.
+    pub(crate) gone: Rc<Cell<bool>>,
+    /// Its application has closed its server.
+    pub(crate) closing: Rc<Cell<bool>>,
+    /// It has asked for plain HTTP.
+    pub(crate) demoted: Rc<Cell<bool>>,
+    /// Since when the shards know that.
+    pub(crate) demoted_at: Rc<Cell<Timestamp>>,
 }
 
 impl Process {

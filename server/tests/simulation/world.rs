@@ -10,13 +10,15 @@ use std::time::Duration;
 use forebay::bulletin::{Bulletin, Door, Phase};
 use forebay::shard::{self, Setup};
 use forebay_core::id::{Generation, WorkerId};
+use forebay_core::time::Timestamp;
 use forebay_transports::sim::{self, Outcome, Sim, Worker, World};
 use forebay_transports::{Endpoint, Engine, EngineOptions};
 
 use crate::client::Talk;
 use crate::laws::Book;
 use crate::manners::{client, must_succeed, upgraded};
-use crate::plan::{Kind, Plan, below, nap, now, sleep};
+use crate::pipe;
+use crate::plan::{Kind, Plan, below, chance, nap, now, sleep};
 use crate::worker::Process;
 
 pub(crate) const ADDRESS: &str = "127.0.0.1:80";
@@ -61,6 +63,7 @@ async fn world(plan: Plan) -> Ended {
     while now() < healed && book.clients.get() > 0 {
         sleep(Duration::from_millis(10)).await;
         book.check_bounds();
+        book.hear_reports();
     }
     sim::heal();
     if book.plan.kind == Kind::Drains {
@@ -102,9 +105,9 @@ fn start_shards(book: &Rc<Book>, running: &Rc<Cell<usize>>) {
             affinity: forebay::config::Affinity::Off,
             external: book.plan.kind == Kind::External,
             listen: vec![(0, bound)],
-            entrance: None,
+            entrance: (book.plan.frames > 0).then(|| entrance(index)),
             shards: u16::try_from(book.plan.shards).unwrap(),
-            frames_only: false,
+            frames_only: book.plan.frames_only,
             options: EngineOptions::default(),
             boot: 0,
             log: None,
@@ -118,6 +121,11 @@ fn start_shards(book: &Rc<Book>, running: &Rc<Cell<usize>>) {
     }
 }
 
+/// Where workers dial in to a shard.
+pub(crate) fn entrance(shard: usize) -> Endpoint {
+    Endpoint::new(if shard == 0 { "/run/pipe".into() } else { format!("/run/pipe.{shard}") })
+}
+
 /// Waits for the rest of what goes on, and checks that nothing is left.
 async fn calm_down(book: &Book, when: &str) {
     let until = now() + Duration::from_secs(60);
@@ -129,12 +137,25 @@ async fn calm_down(book: &Book, when: &str) {
         sleep(Duration::from_millis(100)).await;
     }
     sleep(Duration::from_secs(1)).await;
+    come_home(book).await;
     book.check_rest(when);
+}
+
+/// Waits until the shards hold no more than they should at rest: what is about life signs comes and goes.
+async fn come_home(book: &Book) {
+    let until = now() + Duration::from_secs(10);
+    while now() < until && !book.is_home() {
+        sleep(Duration::from_millis(7)).await;
+    }
+    book.hear_reports();
 }
 
 /// In a calm world every request of a new client is answered, and soon.
 async fn liveness(book: &Rc<Book>) {
     let until = now() + Duration::from_secs(60);
+    while book.plan.frames_only && !book.pipes_are_up() && now() < until {
+        sleep(Duration::from_millis(10)).await;
+    }
     for method in ["GET", "POST", "HEAD", "GET", "POST"] {
         // The one before may be closing still, and there may be room for one.
         while book.bulletin.left().connections + book.tunnels() > 0 && now() < until {
@@ -162,6 +183,7 @@ async fn drain(book: &Rc<Book>) {
     book.bulletin.set_phase(Phase::Draining);
     // Who was turned away may take two seconds to read why.
     sleep(Duration::from_secs(3)).await;
+    come_home(book).await;
     book.check_rest("drained");
     if Talk::new(book).await.is_some() {
         book.violate(9, "a draining server accepts clients");
@@ -178,19 +200,27 @@ async fn supervise(book: Rc<Book>, worker: WorkerId) {
         book.check_closed(worker, generation);
         generation = generation.next();
         let listener = Rc::new(Worker::listen(&book.bulletin.endpoint(worker, generation)).unwrap());
-        let deaf = Rc::new(Cell::new(false));
+        book.begins(worker);
         let process = Process {
             book: Rc::clone(&book),
             worker,
             generation,
             listener: Rc::clone(&listener),
-            deaf: Rc::clone(&deaf),
+            deaf: Rc::default(),
+            gone: Rc::default(),
+            closing: Rc::default(),
+            demoted: Rc::default(),
+            demoted_at: Rc::new(Cell::new(Timestamp::NEVER)),
         };
-        Sim::spawn(process.live());
+        Sim::spawn(process.clone().live());
+        if book.plan.frames > 0 && chance(book.plan.frames) {
+            pipe::join(&process);
+        }
         book.publish(worker, generation, Door::Open);
         book.count("processes");
-        meet_fate(&book, worker, generation, &listener, &deaf).await;
-        deaf.set(false);
+        meet_fate(&process).await;
+        process.deaf.set(false);
+        process.gone.set(true);
         listener.kill();
         nap(20).await;
         book.publish(worker, generation, Door::Shut);
@@ -198,7 +228,9 @@ async fn supervise(book: Rc<Book>, worker: WorkerId) {
 }
 
 /// Waits until something happens to a process that ends it.
-async fn meet_fate(book: &Book, worker: WorkerId, generation: Generation, listener: &Worker, deaf: &Cell<bool>) {
+async fn meet_fate(process: &Process) {
+    let Process { book, worker, generation, listener, deaf, closing, .. } = process;
+    let (worker, generation) = (*worker, *generation);
     let (mut fate, mut at) = (below(5), now() + Duration::from_millis(below(1 << below(16))));
     match book.plan.kind {
         Kind::Deaf if !book.calm.get() => (fate, at) = (1, now()),
@@ -223,6 +255,7 @@ async fn meet_fate(book: &Book, worker: WorkerId, generation: Generation, listen
         // It does not listen any more.
         2 => {
             listener.close();
+            closing.set(true);
             nap(1 << below(11)).await;
             book.publish(worker, generation, Door::Shut);
             nap(1 << below(11)).await;

@@ -292,6 +292,22 @@ fn a_response_that_is_cut_short_never_looks_whole() {
 }
 
 #[test]
+fn what_came_before_a_cut_reaches_the_client() {
+    let front = front();
+    let (mut worker, mut client) = (FrameWorker::dial(&front), front.connect());
+    client.send(GET);
+    let id = worker.request();
+    worker.send(|encoder, out| {
+        let length = [(&b"Content-Length"[..], &b"5"[..])];
+        encoder.response(id, flag::NO_DATE, 200, b"", length.into_iter(), 2, out).unwrap();
+        out.extend_from_slice(b"ab");
+        put_reset(id, ResetCode::Internal, out).unwrap();
+    });
+    client.expect("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab");
+    client.expect_end();
+}
+
+#[test]
 fn an_upgrade_goes_over_to_raw_bytes() {
     let front = front();
     let (mut worker, mut client) = (FrameWorker::dial(&front), front.connect());

@@ -14,12 +14,18 @@ use forebay_core::time::Timestamp;
 use forebay_transports::{Conn, Entrance};
 
 use super::{DATA_BYTES_MAX, Pipe, STREAMS_MAX, State};
-use crate::bulletin::Event as Report;
+use crate::bulletin::{Event as Report, Version as Runtime};
 use crate::shard::op::{Op, reader, settle};
 use crate::shard::{ACCEPT_PAUSE, Engine, Shard};
 
 /// Time between two PINGs. 1 s.
 const BEAT: Duration = Duration::from_secs(1);
+
+/// What counts at most between two looks for an answer. 500 ms: several times what they are apart.
+const LOOK_MAX: Duration = Duration::from_millis(500);
+
+/// When a silence is told again: the one who is told may have been busy. 5 s.
+const TELL_AGAIN: Duration = Duration::from_secs(5);
 
 /// A worker's life signs.
 #[derive(Debug, Default)]
@@ -28,8 +34,10 @@ pub(super) struct Heart {
     asked: Timestamp,
     /// Its token, while there is no answer.
     token: Option<u64>,
-    /// Whether the silence was reported.
-    reported: bool,
+    /// When we last looked for an answer.
+    looked: Timestamp,
+    /// For how long we have looked in vain. Time in which we did not look does not count: then it was us who slept.
+    waited: Duration,
 }
 
 /// Accepts workers until the entrance is closed.
@@ -65,9 +73,11 @@ async fn serve<E: Engine>(shard: Rc<Shard<E>>, conn: E::Upstream) {
     let writer = Rc::clone(&pipe);
     E::spawn(async move { writer.write().await });
     shard.pipes.add(&pipe);
+    shard.bulletin.on_dialled(pipe.worker, pipe.generation, hello.pid, hello.runtime);
     shard.wake_all_queues();
     let end = read(&shard, &pipe, &mut decoder, rest).await;
     shard.pipes.remove(&pipe);
+    shard.bulletin.on_hung_up(pipe.worker, pipe.generation);
     pipe.on_broken(end == Ok(true));
     pipe.conn.abort();
     if let Err(error) = end {
@@ -80,6 +90,8 @@ pub(super) struct Introduced {
     pub(super) worker: WorkerId,
     pub(super) generation: Generation,
     version: u16,
+    pid: u32,
+    runtime: Option<Runtime>,
     pub(super) window: u32,
     pub(super) data_bytes_max: u32,
 }
@@ -126,8 +138,9 @@ fn introduce<E: Engine>(shard: &Shard<E>, hello: &Hello<'_>) -> Option<Introduce
         return None;
     };
     tracing::debug!(target: "forebay", "{worker} (process {}) speaks frames", hello.pid);
-    let Hello { version, window, data_bytes_max, .. } = *hello;
-    Some(Introduced { worker, generation, version, window, data_bytes_max })
+    let Hello { version, pid, window, data_bytes_max, .. } = *hello;
+    let runtime = std::str::from_utf8(hello.node_version).ok().and_then(Runtime::parse);
+    Some(Introduced { worker, generation, version, pid, runtime, window, data_bytes_max })
 }
 
 /// Takes frames until the connection ends; true if the worker left bytes unread.
@@ -143,12 +156,13 @@ async fn read<E: Engine>(
         while let Some(event) = decoder.next(&mut input)? {
             match event {
                 Event::Pong(pong) => pipe.on_pong(&pong),
-                Event::Stats(stats) => shard.bulletin.set_vitals(pipe.worker, &stats),
+                Event::Stats(stats) => shard.bulletin.set_vitals(pipe.worker, pipe.generation, &stats),
                 Event::Closing => pipe.state.borrow_mut().is_open = false,
                 Event::Demote(reason) => {
                     pipe.state.borrow_mut().is_open = false;
-                    let reason = String::from_utf8_lossy(reason);
-                    tracing::warn!(target: "forebay", "{} is served over HTTP from here on: {reason}", pipe.worker);
+                    shard.bulletin.demote(pipe.worker, pipe.generation);
+                    let reason = String::from_utf8_lossy(reason).into();
+                    shard.bulletin.report(Report::Demoted(pipe.worker, pipe.generation, reason));
                 }
                 Event::Stack(stack) => {
                     let stack = String::from_utf8_lossy(stack);
@@ -180,7 +194,7 @@ impl<E: Engine> Pipe<E> {
         if *is_dead || heart.token.is_some() || now.since(heart.asked) < BEAT {
             return;
         }
-        heart.asked = now;
+        (heart.asked, heart.looked) = (now, now);
         let token = now.since(Timestamp::ZERO).as_micros() as u64;
         heart.token = Some(token);
         // Sixteen bytes always fit.
@@ -192,15 +206,21 @@ impl<E: Engine> Pipe<E> {
     fn on_pong(&self, pong: &Pong) {
         let heart = &mut self.state.borrow_mut().heart;
         if heart.token == Some(pong.token) {
-            (heart.token, heart.reported) = (None, false);
+            (heart.token, heart.waited) = (None, Duration::ZERO);
         }
     }
 
-    /// Since when there is no answer; once for each silence beyond `patience`.
-    pub(super) fn is_silent(&self, now: Timestamp, patience: Duration) -> bool {
+    /// For how long there has been no answer, if that is longer than `patience`; now and then while it lasts.
+    pub(super) fn silence(&self, now: Timestamp, patience: Duration) -> Option<Duration> {
         let heart = &mut self.state.borrow_mut().heart;
-        let silent = heart.token.is_some() && now.since(heart.asked) >= patience && !heart.reported;
-        heart.reported |= silent;
-        silent
+        let passed = now.since(heart.looked).min(LOOK_MAX);
+        heart.looked = now;
+        heart.token?;
+        heart.waited += passed;
+        if heart.waited < patience {
+            return None;
+        }
+        heart.waited = patience.saturating_sub(TELL_AGAIN);
+        Some(now.since(heart.asked))
     }
 }

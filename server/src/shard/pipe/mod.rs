@@ -30,6 +30,7 @@ use forebay_transports::Conn;
 use super::pump::Fault;
 use super::relay::{Relay, Terms};
 use super::{Engine, Shard};
+use crate::bulletin::Bulletin;
 pub(super) use door::welcome_workers;
 use inbox::Inbox;
 use outbox::Outbox;
@@ -63,6 +64,8 @@ pub(super) struct Origin<'a> {
 pub(super) struct Pipe<E: Engine> {
     worker: WorkerId,
     generation: Generation,
+    /// How often the slot's processes had asked for plain HTTP when it began.
+    demotions: u32,
     conn: E::Upstream,
     state: RefCell<State>,
     flush: Flush,
@@ -171,7 +174,15 @@ impl<E: Engine> Pipe<E> {
             heart: door::Heart::default(),
         };
         let (worker, generation) = (from.worker, from.generation);
-        Self { worker, generation, conn, state: RefCell::new(state), flush: Flush::default() }
+        let demotions = shard.bulletin.demotions(worker);
+        Self { worker, generation, demotions, conn, state: RefCell::new(state), flush: Flush::default() }
+    }
+
+    /// Whether it takes requests for that process.
+    fn serves(&self, generation: Generation, bulletin: &Bulletin) -> bool {
+        self.generation == generation
+            && self.demotions == bulletin.demotions(self.worker)
+            && self.state.borrow().is_open
     }
 
     /// Opens a stream for a request, and sends its head, with the body if that is here and small.

@@ -8,7 +8,8 @@ use forebay_core::time::Timestamp;
 use forebay_transports::Conn;
 
 use super::Pipe;
-use crate::shard::Engine;
+use crate::bulletin::{Bulletin, Event};
+use crate::shard::{Engine, Shard};
 
 /// The newest connection of each slot's process, and those before it that still have streams.
 pub(in crate::shard) struct Pipes<E: Engine> {
@@ -23,37 +24,44 @@ impl<E: Engine> Pipes<E> {
     }
 
     /// The connection to a process, if it takes new streams.
-    pub(in crate::shard) fn find(&self, worker: WorkerId, generation: Generation) -> Option<Rc<Pipe<E>>> {
+    fn find(&self, worker: WorkerId, generation: Generation, bulletin: &Bulletin) -> Option<Rc<Pipe<E>>> {
         let current = self.current.borrow();
         let pipe = current.get(usize::from(worker.0))?.as_ref()?;
-        (pipe.generation == generation && pipe.state.borrow().is_open).then(|| Rc::clone(pipe))
+        pipe.serves(generation, bulletin).then(|| Rc::clone(pipe))
     }
 
     /// Whether a process takes new streams.
-    pub(in crate::shard) fn has(&self, worker: WorkerId, generation: Generation) -> bool {
+    fn has(&self, worker: WorkerId, generation: Generation, bulletin: &Bulletin) -> bool {
         let current = self.current.borrow();
         let pipe = current.get(usize::from(worker.0)).and_then(Option::as_ref);
-        pipe.is_some_and(|pipe| pipe.generation == generation && pipe.state.borrow().is_open)
+        pipe.is_some_and(|pipe| pipe.serves(generation, bulletin))
     }
 
     pub(super) fn add(&self, pipe: &Rc<Pipe<E>>) {
-        self.current.borrow_mut()[usize::from(pipe.worker.0)] = Some(Rc::clone(pipe));
         self.all.borrow_mut().push(Rc::clone(pipe));
+        self.settle(pipe.worker);
     }
 
     pub(super) fn remove(&self, pipe: &Rc<Pipe<E>>) {
-        let mut current = self.current.borrow_mut();
-        let place = &mut current[usize::from(pipe.worker.0)];
-        if place.as_ref().is_some_and(|it| Rc::ptr_eq(it, pipe)) {
-            *place = None;
-        }
         self.all.borrow_mut().retain(|it| !Rc::ptr_eq(it, pipe));
+        self.settle(pipe.worker);
     }
 
-    /// Asks every worker now and then whether its event loop turns.
-    pub(in crate::shard) fn beat(&self, now: Timestamp) {
+    /// A process that is gone may be heard of last: what it sent before can arrive behind its successor's HELLO.
+    fn settle(&self, worker: WorkerId) {
+        let all = self.all.borrow();
+        let newest = all.iter().filter(|pipe| pipe.worker == worker).max_by_key(|pipe| pipe.generation);
+        self.current.borrow_mut()[usize::from(worker.0)] = newest.cloned();
+    }
+
+    /// Asks every worker now and then whether its event loop turns, and says whose has not for too long.
+    pub(in crate::shard) fn beat(&self, now: Timestamp, bulletin: &Bulletin) {
+        let patience = bulletin.stuck_after();
         for pipe in &*self.all.borrow() {
             pipe.beat(now);
+            if let Some(silence) = patience.and_then(|patience| pipe.silence(now, patience)) {
+                bulletin.report(Event::Stuck(pipe.worker, pipe.generation, silence));
+            }
         }
     }
 
@@ -62,5 +70,26 @@ impl<E: Engine> Pipes<E> {
         for pipe in &*self.all.borrow() {
             pipe.conn.abort();
         }
+    }
+}
+
+impl<E: Engine> Shard<E> {
+    /// The connection over which a process takes new streams here.
+    pub(in crate::shard) fn pipe_of(&self, worker: WorkerId, generation: Generation) -> Option<Rc<Pipe<E>>> {
+        self.pipes
+            .find(worker, generation, &self.bulletin)
+            .filter(|_| self.external || !self.is_demoted(worker, generation))
+    }
+
+    /// Whether a process can be given requests where frames are asked for: it takes them here, or has said that it
+    /// needs plain HTTP.
+    pub(in crate::shard) fn is_fed(&self, worker: WorkerId, generation: Generation) -> bool {
+        self.pipes.has(worker, generation, &self.bulletin) || self.is_demoted(worker, generation)
+    }
+
+    /// Whether a process has said so, on whichever connection. Of somebody else's workers, which have no generations,
+    /// the next one at the same endpoint begins anew with the connections it makes.
+    fn is_demoted(&self, worker: WorkerId, generation: Generation) -> bool {
+        self.bulletin.is_demoted(worker, generation)
     }
 }
