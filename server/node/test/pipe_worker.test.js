@@ -284,7 +284,7 @@ test('trackers of connections see them come and go', async (t) => {
     server.on('connection', (socket) => { open.add(socket); say('open', open.size); socket.on('close', () => { open.delete(socket); say('size', open.size); }); });`);
   const answer = pipe.request({ client: '203.0.113.9', clientPort: 4711, flags: FLAG.HTTPS });
   await answer.ended;
-  assert.equal(String(answer.body), '203.0.113.9 4711 true');
+  assert.equal(String(answer.body), '::ffff:203.0.113.9 4711 true');
   await until(() => said(app, 'size').length === 1, 'the close');
   assert.deepEqual([said(app, 'open'), said(app, 'size')], [[1], [0]]);
 });

@@ -44,7 +44,8 @@ function dispatch(exchange) {
 }
 
 function makeRequest(exchange, head, server, socket) {
-  const req = new server[kIncomingMessage](socket);
+  const { learned } = exchange.link;
+  const req = learned.isReady ? learned.makeRequest(socket) : new server[kIncomingMessage](socket);
   const minor = (head.flags & FLAG.HTTP_10) === 0 ? 1 : 0;
   req.httpVersionMajor = 1;
   req.httpVersionMinor = minor;
@@ -66,7 +67,8 @@ function makeResponse(exchange, server, req, socket) {
     highWaterMark: socket.writableHighWaterMark,
     rejectNonStandardBodyWrites: server.rejectNonStandardBodyWrites,
   };
-  const res = new server[kServerResponse](req, options);
+  const { learned } = exchange.link;
+  const res = learned.isReady ? learned.makeResponse(req, options) : new server[kServerResponse](req, options);
   res[kExchange] = exchange;
   res._keepAliveTimeout = server.keepAliveTimeout;
   res._maxRequestsPerSocket = server.maxRequestsPerSocket;

@@ -224,7 +224,7 @@ class Exchange {
   /** Sends of the queue what credit and the link allow. */
   pump() {
     const { link, queue } = this;
-    if (this.queued === 0) return;
+    if (this.queued === 0 || this.localDone) return;
     if (!this.headSent) {
       this.sendHead(0);
       link.wrote();
@@ -342,7 +342,15 @@ class Exchange {
 
   /** The application has destroyed the socket: only this client is cut off. */
   socketDestroyed() {
-    if (!this.localDone) this.reset(CODE.CANCELLED);
+    if (this.localDone) return;
+    if (this.isRaw && !this.socket._hadError) {
+      // What was sent arrives, as from a real socket; then the client's connection ends.
+      this.dropQueue();
+      this.link.encoder.end(this.id, this.remoteDone ? 0 : FLAG.STOP);
+      this.localEnded();
+    } else {
+      this.reset(CODE.CANCELLED);
+    }
   }
 
   /** The socket has closed: what node's server does on that. */

@@ -10,7 +10,7 @@
 
 const http = require('http');
 const { STATUS_CODES, validateHeaderName, validateHeaderValue } = http;
-const { FLAG } = require('../pipe/wire.cjs');
+const { CODE, FLAG } = require('../pipe/wire.cjs');
 const { kExchange, kOutHeaders, kUniqueHeaders } = require('./hidden.cjs');
 const { close, onFinish } = require('./settle.cjs');
 const { whileEnding } = require('./socket.cjs');
@@ -50,6 +50,8 @@ function _storeHeader(firstLine, headers) {
   if (headers) readFields(this, head, headers);
   decide(this, head);
   exchange.head2 = head;
+  // An informational status is none for a response; node would leave the client waiting.
+  if (statusCode < 200) exchange.reset(CODE.PROTOCOL);
   this._header = `${firstLine}\r\n`;
   this._headerSent = false;
   return undefined;
@@ -149,6 +151,9 @@ function decide(message, head) {
     } else {
       head.chunked = true;
     }
+  } else if (head.hasEncoding) {
+    // Whatever the coding is, node adds no length.
+    head.chunked = true;
   }
   if (!head.chunked && head.hasTrailer) {
     const error = new Error('Trailers are invalid with this transfer encoding');
@@ -197,7 +202,7 @@ function end(chunk, encoding, callback) {
     this._contentLength = bytes;
     this._implicitHeader();
     // A method of the application's may have answered meanwhile, or thrown.
-    if (exchange.headSent || this.finished || exchange.head2 === null) return endSlowly(this, exchange, chunk, encoding);
+    if (exchange.headSent || exchange.localDone || this.finished || exchange.head2 === null) return endSlowly(this, exchange, chunk, encoding);
   }
   this._headerSent = true;
   exchange.endNow(this, bytes > 0 && this._hasBody ? chunk : undefined, encoding || undefined);
