@@ -442,7 +442,7 @@ fn a_raw_answer_that_is_cut_short_never_looks_whole() {
     });
     client.until("5\r\nhel");
     worker.send(|encoder, out| encoder.end(id, false, [], out).unwrap());
-    client.expect_reset();
+    client.expect_end();
 }
 
 #[test]
