@@ -318,6 +318,18 @@ fn what_came_before_a_cut_reaches_the_client() {
 }
 
 #[test]
+fn what_ends_with_its_connection_is_reset_when_it_is_cut() {
+    let front = front();
+    let (mut worker, mut client) = (FrameWorker::dial(&front), front.connect());
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    let id = worker.request();
+    worker.respond(id, 0, &[], "ab");
+    client.expect("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nab");
+    worker.send(|_, out| put_reset(id, ResetCode::Internal, out).unwrap());
+    client.expect_reset();
+}
+
+#[test]
 fn an_upgrade_goes_over_to_raw_bytes() {
     let front = front();
     let (mut worker, mut client) = (FrameWorker::dial(&front), front.connect());
