@@ -10,7 +10,7 @@
 
 const http = require('http');
 const { STATUS_CODES, validateHeaderName, validateHeaderValue } = http;
-const { CODE, FLAG } = require('../pipe/wire.cjs');
+const { FLAG } = require('../pipe/wire.cjs');
 const { kExchange, kOutHeaders, kUniqueHeaders } = require('./hidden.cjs');
 const { close, onFinish } = require('./settle.cjs');
 const { whileEnding } = require('./socket.cjs');
@@ -50,8 +50,6 @@ function _storeHeader(firstLine, headers) {
   if (headers) readFields(this, head, headers);
   decide(this, head);
   exchange.head2 = head;
-  // An informational status is none for a response; node would leave the client waiting.
-  if (statusCode < 200) exchange.reset(CODE.PROTOCOL);
   this._header = `${firstLine}\r\n`;
   this._headerSent = false;
   return undefined;
