@@ -49,6 +49,7 @@ class Exchange {
     this.isBodiless = false;
     this.eofPending = false;
     this.isRaw = false;
+    this.areHeadersMade = false;
     this.settled = false;
     /** Whether the link and the server count it as in flight. */
     this.isCounted = false;

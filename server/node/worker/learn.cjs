@@ -13,10 +13,12 @@
 'use strict';
 
 const http = require('http');
-const { kIncomingMessage, kServerResponse } = require('./hidden.cjs');
+const { kHeaders, kIncomingMessage, kServerResponse } = require('./hidden.cjs');
 
 /** Requests that have to end alike before anything is concluded. */
 const SEEN_MIN = 8;
+/** Every so often node makes `headers`, and it is seen whether somebody has asked for them. */
+const ASK_EVERY = 32;
 const PROBE_OBJECTS = 200;
 
 const KINDS = { padded, called, constructed };
@@ -146,6 +148,23 @@ class Learned {
   }
 }
 
+/** Whether the application reads `headers`: asked of one request in a few, assumed of those between. */
+class Habits {
+  constructor() {
+    this.readsHeaders = false;
+    this.count = 0;
+  }
+
+  isAsked() {
+    this.count++;
+    return this.readsHeaders && kHeaders !== undefined && this.count % ASK_EVERY !== 0;
+  }
+
+  look(req) {
+    this.readsHeaders = Boolean(req[kHeaders]);
+  }
+}
+
 function isObject(value) {
   return typeof value === 'object' && value !== null;
 }
@@ -154,4 +173,4 @@ function inherits(object, prototype) {
   return Object.getPrototypeOf(object) === prototype || Object.prototype.isPrototypeOf.call(prototype, object);
 }
 
-module.exports = { Learned };
+module.exports = { Habits, Learned };

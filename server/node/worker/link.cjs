@@ -16,7 +16,7 @@ const { Encoder } = require('../pipe/encode.cjs');
 const wire = require('../pipe/wire.cjs');
 const { dispatch } = require('./dispatch.cjs');
 const { Exchange } = require('./exchange.cjs');
-const { Learned } = require('./learn.cjs');
+const { Habits, Learned } = require('./learn.cjs');
 
 const { CODE, FLAG, ProtocolError } = wire;
 // The application may replace fs's functions later.
@@ -45,6 +45,7 @@ class Link {
     this.server = server;
     this.path = path;
     this.learned = owner.learned ?? new Learned(server);
+    this.habits = new Habits();
     this.encoder = new Encoder();
     this.decoder = new Decoder(this);
     /** Credit of a new stream, the front's and ours. */

@@ -212,7 +212,7 @@ function end(chunk, encoding, callback) {
 }
 
 function isShort(message, exchange, chunk, encoding, callback) {
-  if (callback !== undefined || message.finished || message.destroyed || message.strictContentLength) return false;
+  if ((callback !== undefined && callback !== null) || message.finished || message.destroyed || message.strictContentLength) return false;
   if (encoding !== undefined && encoding !== null && typeof encoding !== 'string') return false;
   if (exchange.headSent || exchange.localDone || exchange.server.rejectNonStandardBodyWrites) return false;
   if (chunk === undefined || chunk === null || chunk === '') return exchange.queued === 0;

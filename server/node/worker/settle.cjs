@@ -104,6 +104,7 @@ function close(exchange) {
   const { req, res } = exchange;
   const { learned } = exchange.link;
   if (!learned.isOver) learned.look(req, res);
+  if (!exchange.areHeadersMade) exchange.link.habits.look(req);
   if (DUMPS_AT_ONCE) endUnread(exchange, req);
   if (!res._closed) {
     res.destroyed = true;

@@ -126,7 +126,10 @@ light('readableFlowing', () => null);
   const own = inherited('writableLength');
   define('writableLength', {
     get() {
-      return (this[kReal] ? own.get.call(this) : 0) + this[kExchange].queued;
+      const { isRaw, queued } = this[kExchange];
+      // A raw stream counts what waits itself.
+      if (isRaw) return own.get.call(this);
+      return (this[kReal] ? own.get.call(this) : 0) + queued;
     },
   });
 }
