@@ -191,7 +191,7 @@ impl Process {
         if is_chunked {
             out += "Transfer-Encoding: chunked\r\n\r\n";
         } else if bare {
-            out += "\r\n";
+            out += "X-Bare: 1\r\n\r\n";
         } else {
             out += &format!("Content-Length: {length}\r\n\r\n");
         }
