@@ -309,7 +309,7 @@ fn what_came_before_a_cut_reaches_the_client() {
     let id = worker.request();
     worker.send(|encoder, out| {
         let length = [(&b"Content-Length"[..], &b"5"[..])];
-        encoder.response(id, flag::NO_DATE, 200, b"", length.into_iter(), 2, out).unwrap();
+        encoder.response(id, flag::NO_DATE, 200, b"", length, 2, out).unwrap();
         out.extend_from_slice(b"ab");
         put_reset(id, ResetCode::Internal, out).unwrap();
     });
