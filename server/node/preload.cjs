@@ -141,7 +141,7 @@ function takeOver(endpoint, inherit) {
     const hidden = `${endpoint}~`;
     if (process.platform === 'win32' || exists(endpoint) || Buffer.byteLength(hidden) > 103) {
       listen.call(server, ...moved(request, endpoint));
-      if (server._handle) feed(server, about, fed);
+      if (server._handle) taken.links = feed(server, about, fed);
       return server;
     }
     remove(hidden);
@@ -149,8 +149,11 @@ function takeOver(endpoint, inherit) {
     const handle = server._handle;
     if (!handle) return server;
     server._pipeName = endpoint;
-    server.once('close', () => remove(endpoint));
-    feed(server, about, (isFed, reason) => {
+    server.once('close', () => {
+      // Unless it is another one's by now.
+      if (taken === null) remove(endpoint);
+    });
+    taken.links = feed(server, about, (isFed, reason) => {
       if (server._handle !== handle) return;
       require('fs').renameSync(hidden, endpoint);
       fed(isFed, reason);
@@ -159,8 +162,9 @@ function takeOver(endpoint, inherit) {
   }
 
   /** A later server wants the endpoint by name: the one that was there first goes to the port it had asked for. */
-  function giveBack({ server, args, announced }) {
+  function giveBack({ server, args, announced, links }) {
     taken = null;
+    links?.close();
     delete server.address;
     const handle = server._handle;
     if (!handle || typeof handle.close !== 'function') return;

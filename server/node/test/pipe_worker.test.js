@@ -4,7 +4,7 @@
 const assert = require('node:assert/strict');
 const { test: declare } = require('node:test');
 const fs = require('node:fs');
-const { start, said, get, until } = require('./helpers.js');
+const { start, said, get, until, freePort } = require('./helpers.js');
 const { FLAG, Front } = require('./front.js');
 
 const HEAD = `const http = require('node:http');
@@ -350,4 +350,18 @@ test('raw HTTP that cannot be carried costs its client, and the worker the pipe'
   await answer.ended;
   assert.equal(answer.resetCode, 2);
   assert.match(String(await pipe.got('DEMOTE')), /writes to sockets itself/);
+});
+
+test('who listens on PORT itself is fed, whoever came first', async (t) => {
+  const { app, front, pipe } = await fed(t, `const first = http.createServer((req, res) => res.end('first')).listen(Number(process.env.FREE), '127.0.0.1', () => {
+      setTimeout(() => http.createServer((req, res) => res.end('second')).listen(process.env.PORT, () => console.log('READY')), 100);
+    });`, { env: { FREE: String(await freePort()) } });
+  await pipe.got('CLOSING');
+  await until(() => front.connections.some((one) => one !== pipe && one.isReady), 'the second server');
+  const answer = front.connections.find((one) => one !== pipe && one.isReady).request();
+  await answer.ended;
+  assert.equal(String(answer.body), 'second');
+  await pipe.closed;
+  await until(() => fs.existsSync(app.endpoint), 'the endpoint');
+  assert.equal(await get(app.endpoint), 'second');
 });
