@@ -756,3 +756,82 @@ fn an_unsafe_runtime_folder_is_refused() {
     assert!(error.to_string().starts_with("error: workers.runtime_dir: "), "{error}");
     assert!(error.to_string().contains("\nhint: "), "{error}");
 }
+
+/// A worker that has served for more than a second.
+fn in_peace(change: impl Fn(&mut Config) + Send + 'static) -> Rig {
+    let rig = Rig::start(SERVER, change);
+    rig.until_open(0);
+    let ready = Instant::now();
+    until("it has served for a while", || ready.elapsed() > Duration::from_millis(1100));
+    rig
+}
+
+#[test]
+fn a_worker_that_breaks_its_protocol_changes_places_with_one_that_is_ready() {
+    let mut rig = in_peace(|_| {});
+    let old = rig.pid(0);
+    assert!(rig.bulletin.enter(WorkerId(0), 9).is_some());
+    for _ in 0..3 {
+        rig.bulletin.report(Event::Malformed(WorkerId(0), Generation(1), "bad_length"));
+    }
+    rig.until_open(1);
+    until("the old one drains", || rig.door(0) == Door::Draining);
+    rig.until_logged("worker w0 broke the pipe protocol (bad_length); worker w1 is started in its place");
+    rig.until_logged("worker w1 serves in place of w0");
+    assert!(is_alive(old), "it has a request in flight");
+    rig.bulletin.leave(WorkerId(0));
+    until("the old one has gone", || !is_alive(old));
+    assert_eq!(rig.bulletin.restarts(WorkerId(0)), 1);
+    // A reload goes back to the other slot, which is free.
+    rig.until_logged("worker w0 stopped: ");
+    rig.tell(Command::Reload);
+    rig.until_logged("reload done: 1 new workers serve");
+    assert_eq!((rig.until_open(0), rig.stop()), (Generation(2), Outcome::Stopped));
+}
+
+#[test]
+fn who_cannot_be_replaced_stays_and_serves_over_http() {
+    let mut rig = in_peace(|config| config.transport = TransportChoice::Auto);
+    let old = rig.pid(0);
+    rig.write("process.exit(4)");
+    rig.bulletin.report(Event::Malformed(WorkerId(0), Generation(1), "bad_length"));
+    rig.until_logged("worker w1 cannot take the place of w0, which stays and is served over HTTP: ended before it");
+    assert_eq!((rig.door(0), rig.pid(0)), (Door::Open, old));
+    assert_eq!(rig.stop(), Outcome::Stopped);
+}
+
+#[test]
+fn who_takes_nothing_but_frames_is_started_again_where_it_is() {
+    let mut rig = in_peace(|config| config.transport = TransportChoice::Pipe);
+    let old = rig.pid(0);
+    rig.write("process.exit(4)");
+    rig.bulletin.report(Event::Malformed(WorkerId(0), Generation(1), "bad_length"));
+    rig.until_logged("worker w0 is started again: pid ");
+    until("the old one has gone", || !is_alive(old));
+    rig.write(SERVER);
+    until("the next one is ready", || rig.door(0) == Door::Open);
+    assert_eq!(rig.stop(), Outcome::Stopped);
+}
+
+#[test]
+fn a_worker_that_is_debugged_may_stand_still() {
+    let mut rig = Rig::start(SERVER, |config| config.launch.args.insert(0, "--inspect=0".into()));
+    rig.until_open(0);
+    rig.bulletin.report(Event::Stuck(WorkerId(0), Generation(1), Duration::from_secs(40)));
+    rig.until_logged("has not turned its event loop for 40 s; it may be debugged, and is left alone");
+    assert_eq!((rig.door(0), rig.stop()), (Door::Open, Outcome::Stopped));
+}
+
+#[test]
+fn a_worker_that_hangs_is_killed_even_if_it_cannot_be_looked_into() {
+    // It never was in frames, so nobody but this test can say that it hangs; and its loop turns, so nothing pauses.
+    let rig = Rig::start(SERVER, |_| {});
+    rig.until_open(0);
+    let old = rig.pid(0);
+    rig.bulletin.report(Event::Stuck(WorkerId(0), Generation(1), Duration::from_secs(40)));
+    rig.until_logged("worker w0 hangs: pid ");
+    rig.until_logged(" has not turned its event loop for 40 s, ");
+    until("the next one is ready", || rig.bulletin.notice(WorkerId(0)).generation == Generation(2));
+    assert!(!is_alive(old));
+    rig.until_open(0);
+}

@@ -136,8 +136,9 @@ impl Feeding {
         })
     }
 
-    pub(super) fn demote(&self, generation: Generation) {
-        self.demoted.store(generation.0, Release);
+    /// Whether that is news.
+    pub(super) fn demote(&self, generation: Generation) -> bool {
+        self.demoted.swap(generation.0, AcqRel) != generation.0
     }
 
     pub(super) fn is_demoted(&self, generation: Generation) -> bool {
@@ -178,7 +179,7 @@ mod tests {
     fn demotion_is_of_one_process() {
         let feeding = Feeding::default();
         assert!(!feeding.is_demoted(Generation(0)) && !feeding.is_demoted(Generation(1)));
-        feeding.demote(Generation(1));
+        assert!(feeding.demote(Generation(1)) && !feeding.demote(Generation(1)));
         assert!(feeding.is_demoted(Generation(1)) && !feeding.is_demoted(Generation(2)));
     }
 }

@@ -186,7 +186,7 @@ pub(super) static SETTINGS: &[Setting] = &[
         TimeOrOff(DAY, |d, v| d.workers.stuck_after = v),
         "30s",
         "Time the event loop of a worker that takes frames may stand still. Beyond: its JavaScript stack is logged, and it \
-         is killed and started again. off, or 0: never; so also with `--inspect` among node's options.",
+         is killed and started again. off, or 0: never; so also while its inspector is open.",
     ),
     of(
         "workers.backoff_min",

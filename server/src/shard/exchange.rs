@@ -108,7 +108,7 @@ fn admit<E: Engine>(shard: &Shard<E>, head: &RequestHead<'_>) -> Result<RequestF
         Framing::Length(length) if shard.limits.body_bytes_max > 0 && length > shard.limits.body_bytes_max => {
             Err(too_large())
         }
-        _ => Ok(facts),
+        Framing::None | Framing::Length(_) | Framing::Chunked | Framing::UntilClose | Framing::Tunnel => Ok(facts),
     }
 }
 

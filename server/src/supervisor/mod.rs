@@ -330,7 +330,7 @@ impl Supervisor {
             Event::Demoted(_, _, why) => {
                 return warn!(target: "forebay", "worker {worker} is served over HTTP from here on: {why}");
             }
-            Event::Stuck(_, _, silence) if !self.slots[i].settings.is_debugged => {
+            Event::Stuck(_, _, silence) if !self.slots[i].is_debugged() => {
                 return self.with(i, |slot, tools| slot.on_stuck(silence, tools));
             }
             Event::Stuck(_, _, silence) => {

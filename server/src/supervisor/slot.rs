@@ -173,6 +173,12 @@ impl Slot {
         self.act(tools);
     }
 
+    /// Whether somebody may look into it: its inspector was asked for, or is open.
+    pub(super) fn is_debugged(&self) -> bool {
+        let is_open = |process: &Process| process.tail.inspector().look().is_some();
+        self.settings.is_debugged || (self.life.state() != State::Stuck && self.process.as_ref().is_some_and(is_open))
+    }
+
     /// A shard says that its event loop does not turn.
     pub(super) fn on_stuck(&mut self, silence: Duration, tools: &Tools<'_>) {
         self.silence = silence;

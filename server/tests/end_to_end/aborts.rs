@@ -42,12 +42,12 @@ pub(crate) fn while_waiting(engine: Engine) {
 }
 
 #[test]
-fn a_client_that_leaves_while_it_waits_is_noticed() {
+pub(crate) fn a_client_that_leaves_while_it_waits_is_noticed() {
     while_waiting(Engine::chosen());
 }
 
 #[test]
-fn a_client_that_leaves_a_stream_is_noticed() {
+pub(crate) fn a_client_that_leaves_a_stream_is_noticed() {
     left_behind(Engine::chosen(), |client| {
         client.send("GET /sse HTTP/1.1\r\nHost: test\r\n\r\n");
         client.until("data: first\n\n");
@@ -55,7 +55,7 @@ fn a_client_that_leaves_a_stream_is_noticed() {
 }
 
 #[test]
-fn a_client_that_leaves_a_large_response_is_noticed() {
+pub(crate) fn a_client_that_leaves_a_large_response_is_noticed() {
     left_behind(Engine::chosen(), |client| {
         client.send("GET /large?bytes=64000000 HTTP/1.1\r\nHost: test\r\n\r\n");
         client.exactly(1_000_000);
@@ -70,19 +70,19 @@ pub(crate) fn while_uploading(engine: Engine) {
 }
 
 #[test]
-fn a_client_that_leaves_its_upload_is_noticed() {
+pub(crate) fn a_client_that_leaves_its_upload_is_noticed() {
     while_uploading(Engine::chosen());
 }
 
 #[test]
-fn an_unfinished_chunked_upload_is_not_taken_for_a_complete_one() {
+pub(crate) fn an_unfinished_chunked_upload_is_not_taken_for_a_complete_one() {
     left_behind(Engine::chosen(), |client| {
         client.send("POST /upload HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
     });
 }
 
 #[test]
-fn a_client_that_resets_its_connection_is_noticed() {
+pub(crate) fn a_client_that_resets_its_connection_is_noticed() {
     left_behind(Engine::chosen(), |client| {
         client.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n");
         client.resets_on_close();
@@ -90,7 +90,7 @@ fn a_client_that_resets_its_connection_is_noticed() {
 }
 
 #[test]
-fn a_client_that_leaves_the_queue_makes_room() {
+pub(crate) fn a_client_that_leaves_the_queue_makes_room() {
     let server = Setup::new("lab.cjs")
         .set("limits.in_flight_max", 1)
         .set("limits.queue_max", 1)

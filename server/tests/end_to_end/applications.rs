@@ -1,7 +1,7 @@
 //! Applications as people write them run without a change, whatever they listen on.
 
 use super::client::Client;
-use super::setup::{Setup, apps};
+use super::setup::{Setup, Transport, apps};
 use super::wait::until;
 
 /// What the application answers about itself.
@@ -80,7 +80,7 @@ fn without_an_application_there_is_a_demo() {
 
 #[test]
 fn workers_say_how_they_fare() {
-    let server = Setup::new("lab.cjs").set("server.metrics", "\"127.0.0.1:0\"").start();
+    let server = Setup::new("lab.cjs").transport(Transport::Auto).set("server.metrics", "\"127.0.0.1:0\"").start();
     let line = server.log_line("metrics on http://");
     let address = line.split_once("http://").unwrap().1.split('/').next().unwrap().parse().unwrap();
     let page = || Client::connect(address).get("/metrics").text();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::setup::{Engine, Setup};
+use super::setup::{Engine, Setup, Transport};
 use super::wait::until;
 
 #[test]
@@ -37,7 +37,7 @@ pub(crate) fn pipelined(engine: Engine) {
 }
 
 #[test]
-fn one_connection_serves_many_requests_and_reuses_one_to_the_worker() {
+pub(crate) fn one_connection_serves_many_requests_and_reuses_one_to_the_worker() {
     let server = Setup::new("lab.cjs").set("app.node_args", "[\"--require=./count-connections.cjs\"]").start();
     let mut client = server.connect();
     for n in 0..200 {
@@ -51,16 +51,22 @@ fn one_connection_serves_many_requests_and_reuses_one_to_the_worker() {
 }
 
 #[test]
-fn a_client_or_an_application_that_wants_to_close_is_obeyed() {
+pub(crate) fn a_client_or_an_application_that_wants_to_close_is_obeyed() {
     let server = Setup::new("lab.cjs").start();
     let mut client = server.connect();
     let response = client.request("GET /length HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
     assert_eq!((response.text().as_str(), response.field("connection").unwrap().as_str()), ("hello", "close"));
     client.is_closed();
-    // What the application says about its own connection is not the client's business.
     let mut client = server.connect();
-    for _ in 0..3 {
-        assert_eq!(client.get("/last").text(), "last");
+    match Transport::chosen() {
+        // What it says about a connection of its own is not the client's business.
+        Transport::Http => (0..3).for_each(|_| assert_eq!(client.get("/last").text(), "last")),
+        // With frames it has no other connection than the client's.
+        Transport::Auto => {
+            let response = client.get("/last");
+            assert_eq!((response.text(), response.field("connection")), ("last".into(), Some("close".into())));
+            client.is_closed();
+        }
     }
     server.stop();
 }
@@ -87,12 +93,12 @@ fn posts_after_rests(keep_alive_ms: u64, rounds: u64) {
 }
 
 #[test]
-fn posts_after_a_rest_never_meet_a_connection_that_the_worker_is_closing() {
+pub(crate) fn posts_after_a_rest_never_meet_a_connection_that_the_worker_is_closing() {
     posts_after_rests(1000, 5);
 }
 
 #[test]
-fn posts_after_a_rest_never_meet_a_connection_of_a_worker_that_closes_at_once() {
+pub(crate) fn posts_after_a_rest_never_meet_a_connection_of_a_worker_that_closes_at_once() {
     posts_after_rests(50, 50);
 }
 
@@ -132,7 +138,7 @@ fn a_thousand_resting_clients_are_each_answered() {
 }
 
 #[test]
-fn what_a_worker_says_unasked_is_nobodys_answer() {
+pub(crate) fn what_a_worker_says_unasked_is_nobodys_answer() {
     let folder = tempfile::tempdir().unwrap();
     let (app, said) = (folder.path().join("stray.cjs"), folder.path().join("said"));
     let script = "const fs = require('fs');

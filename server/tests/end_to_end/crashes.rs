@@ -49,14 +49,14 @@ fn killing_a_worker_every_second_fails_no_request() {
 }
 
 #[test]
-fn killing_a_worker_fails_no_request_on_a_connection_of_its_own() {
+pub(crate) fn killing_a_worker_fails_no_request_on_a_connection_of_its_own() {
     // Less than a second is announced as none, so that no connection to the worker is used again. That a killed worker
     // closed such a one must not be taken for what it had to say: its sockets go one by one, the listening one last.
     kill_again_and_again(Setup::new("lab.cjs").env("LAB_KEEP_ALIVE_MS", 500), kills());
 }
 
 #[test]
-fn killing_the_only_worker_makes_requests_wait() {
+pub(crate) fn killing_the_only_worker_makes_requests_wait() {
     let server = Setup::new("lab.cjs").start();
     let mut client = server.connect();
     for n in 0..3 {

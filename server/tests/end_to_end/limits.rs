@@ -39,7 +39,7 @@ pub(crate) fn heads(engine: Engine) {
 }
 
 #[test]
-fn heads_that_are_too_large_are_refused() {
+pub(crate) fn heads_that_are_too_large_are_refused() {
     heads(Engine::chosen());
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn bodies(engine: Engine) {
 }
 
 #[test]
-fn bodies_that_are_too_large_are_refused_by_length_and_by_count() {
+pub(crate) fn bodies_that_are_too_large_are_refused_by_length_and_by_count() {
     bodies(Engine::chosen());
 }
 
@@ -100,7 +100,7 @@ fn a_head_that_does_not_come_to_its_end_is_answered_with_408() {
 }
 
 #[test]
-fn a_body_that_does_not_come_to_its_end_is_answered_with_408() {
+pub(crate) fn a_body_that_does_not_come_to_its_end_is_answered_with_408() {
     let server = Setup::new("lab.cjs").set("limits.body_idle_timeout", "\"2s\"").start();
     for framing in ["Content-Length: 10\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"] {
         let mut client = server.connect();
@@ -130,7 +130,7 @@ fn a_client_that_was_not_told_to_continue_is_not_late() {
 }
 
 #[test]
-fn a_response_that_stands_still_is_cut() {
+pub(crate) fn a_response_that_stands_still_is_cut() {
     let server = Setup::new("lab.cjs").set("limits.response_idle_timeout", "\"1s\"").start();
     let mut client = server.connect();
     client.send("GET /sse HTTP/1.1\r\nHost: test\r\n\r\n");
@@ -141,7 +141,7 @@ fn a_response_that_stands_still_is_cut() {
 }
 
 #[test]
-fn a_silent_tunnel_is_closed() {
+pub(crate) fn a_silent_tunnel_is_closed() {
     let server = Setup::new("upgrade.cjs").set("limits.tunnel_idle_timeout", "\"2s\"").start();
     let mut client = server.connect();
     let request = "GET / HTTP/1.1\r\nHost: test\r\nUpgrade: lines\r\nConnection: upgrade\r\n\r\n";

@@ -1,7 +1,7 @@
 //! The binary with real node and real sockets: what a client sees, and what an operator does.
 //!
-//! `FOREBAY_TEST_ENGINE` (monoio, epoll, compio) says what drives the sockets; `engines` runs a part of the suite on
-//! all three whatever it says. Every wait has a deadline, and nothing but the limits under test depends on time.
+//! `FOREBAY_TEST_ENGINE` (monoio, epoll, compio) says what drives the sockets, `FOREBAY_TEST_TRANSPORT` (auto, http) how
+//! workers are fed; `engines` and `transports` run a part of the suite in every way whatever they say. Every wait has a deadline, and nothing but the limits under test depends on time.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
@@ -24,6 +24,7 @@ mod slow_peers;
 mod starts;
 mod stops;
 mod streaming;
+mod transports;
 mod trouble;
 mod upgrades;
 mod wait;

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::response::Response;
-use super::setup::{Engine, Setup};
+use super::setup::{Engine, Setup, Transport};
 use super::wait::until;
 
 fn shed(response: &Response, reason: &str) {
@@ -23,7 +23,7 @@ fn full(setup: Setup) -> (super::server::Server, Client) {
 }
 
 #[test]
-fn beyond_the_queue_requests_are_refused_at_once() {
+pub(crate) fn beyond_the_queue_requests_are_refused_at_once() {
     let (server, _first) = full(Setup::new("lab.cjs").set("limits.queue_max", 0));
     let mut client = server.connect();
     for _ in 0..3 {
@@ -41,12 +41,12 @@ pub(crate) fn queue_timeout(engine: Engine) {
 }
 
 #[test]
-fn requests_that_wait_too_long_for_their_turn_are_refused() {
+pub(crate) fn requests_that_wait_too_long_for_their_turn_are_refused() {
     queue_timeout(Engine::chosen());
 }
 
 #[test]
-fn requests_in_the_queue_are_served_in_the_order_of_arrival() {
+pub(crate) fn requests_in_the_queue_are_served_in_the_order_of_arrival() {
     let (server, first) = full(Setup::new("lab.cjs").set("limits.queue_timeout", "\"25s\""));
     let mut waiting: Vec<_> = (0..20)
         .map(|n| {
@@ -64,7 +64,7 @@ fn requests_in_the_queue_are_served_in_the_order_of_arrival() {
 }
 
 #[test]
-fn without_a_worker_requests_are_refused_after_a_while() {
+pub(crate) fn without_a_worker_requests_are_refused_after_a_while() {
     let server = Setup::new("mute.cjs").early().set("limits.ready_wait_timeout", "\"1s\"").start();
     let mut client = server.connect();
     shed(&client.get("/"), "no_worker");
@@ -73,7 +73,7 @@ fn without_a_worker_requests_are_refused_after_a_while() {
 }
 
 #[test]
-fn beyond_the_bound_clients_are_told_so_and_closed() {
+pub(crate) fn beyond_the_bound_clients_are_told_so_and_closed() {
     let server = Setup::new("lab.cjs").set("limits.connections_max", 2).start();
     let (mut one, mut two) = (server.connect(), server.connect());
     assert_eq!((one.get("/").status, two.get("/").status), (200, 200));
@@ -87,7 +87,7 @@ fn beyond_the_bound_clients_are_told_so_and_closed() {
 }
 
 #[test]
-fn a_silent_worker_is_answered_for_with_504() {
+pub(crate) fn a_silent_worker_is_answered_for_with_504() {
     let server = Setup::new("lab.cjs").set("limits.response_start_timeout", "\"1s\"").start();
     let mut client = server.connect();
     assert_eq!(client.get("/wait").status, 504);
@@ -98,11 +98,15 @@ fn a_silent_worker_is_answered_for_with_504() {
 }
 
 #[test]
-fn something_that_is_no_response_is_answered_for_with_502() {
+pub(crate) fn something_that_is_no_response_is_answered_for_with_502() {
     let server = Setup::new("lab.cjs").start();
     let mut client = server.connect();
     assert_eq!(client.get("/garbage").status, 502);
     assert_eq!(client.get("/").status, 200);
+    if Transport::chosen() == Transport::Auto {
+        server.log_has("worker w0 is served over HTTP from here on: the application writes to sockets itself");
+        assert_eq!(client.get("/garbage").status, 502);
+    }
     server.log_has("sent something that is not a response");
     server.stop();
 }
@@ -129,12 +133,12 @@ pub(crate) fn dying(engine: Engine) {
 }
 
 #[test]
-fn a_worker_that_dies_costs_a_post_an_answer_and_a_get_nothing() {
+pub(crate) fn a_worker_that_dies_costs_a_post_an_answer_and_a_get_nothing() {
     dying(Engine::chosen());
 }
 
 #[test]
-fn a_response_that_was_begun_by_a_dying_worker_is_cut_and_looks_so() {
+pub(crate) fn a_response_that_was_begun_by_a_dying_worker_is_cut_and_looks_so() {
     let server = Setup::new("lab.cjs").start();
     let mut client = server.connect();
     client.send("GET /die-in-body HTTP/1.1\r\nHost: test\r\n\r\n");

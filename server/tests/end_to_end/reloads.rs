@@ -45,7 +45,7 @@ fn reloads_under_load_fail_no_request() {
 }
 
 #[test]
-fn a_request_in_flight_is_finished_by_the_old_worker() {
+pub(crate) fn a_request_in_flight_is_finished_by_the_old_worker() {
     let server = Setup::new("lab.cjs").start();
     let mut old = server.connect();
     old.send("GET /sse HTTP/1.1\r\nHost: test\r\n\r\n");

@@ -1,5 +1,6 @@
 //! A server to be started: which application, which engine, which settings.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -30,6 +31,47 @@ impl Engine {
     }
 }
 
+/// How the server feeds its workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// Frames, as every application here is eligible for them.
+    Auto,
+    /// HTTP/1.1.
+    Http,
+}
+
+thread_local! {
+    /// Of the servers that are started on this thread, if a test says so.
+    static TRANSPORT: Cell<Option<Transport>> = const { Cell::new(None) };
+}
+
+impl Transport {
+    /// What the test said, or else `FOREBAY_TEST_TRANSPORT`: auto or http; auto if it says nothing.
+    pub(crate) fn chosen() -> Self {
+        TRANSPORT.get().unwrap_or_else(|| match std::env::var("FOREBAY_TEST_TRANSPORT").as_deref() {
+            Err(_) | Ok("" | "auto") => Self::Auto,
+            Ok("http") => Self::Http,
+            Ok(other) => panic!("FOREBAY_TEST_TRANSPORT is {other}, allowed: auto, http"),
+        })
+    }
+
+    /// Runs a test with it, unless that is how all run.
+    pub(crate) fn run(self, test: impl FnOnce()) {
+        struct Reset;
+        impl Drop for Reset {
+            fn drop(&mut self) {
+                TRANSPORT.set(None);
+            }
+        }
+        if Self::chosen() != self {
+            // Tests may share a thread, and this one may fail.
+            let _reset = Reset;
+            TRANSPORT.set(Some(self));
+            test();
+        }
+    }
+}
+
 /// The folder of the applications.
 pub(crate) fn apps() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps")
@@ -41,6 +83,7 @@ pub(crate) struct Setup {
     app: Option<PathBuf>,
     folder: Option<PathBuf>,
     engine: Engine,
+    transport: Transport,
     workers: usize,
     settings: Vec<(&'static str, String)>,
     env: Vec<(&'static str, String)>,
@@ -56,6 +99,7 @@ impl Setup {
             app: Some(apps().join(app)),
             folder: None,
             engine: Engine::chosen(),
+            transport: Transport::chosen(),
             workers: 1,
             // A drain that lasts until its end means that something was lost count of; that must show in time.
             settings: vec![("shards.count", "1".into()), ("workers.drain_timeout", "\"20s\"".into())],
@@ -72,6 +116,11 @@ impl Setup {
 
     pub(crate) fn engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
+        self
+    }
+
+    pub(crate) fn transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
         self
     }
 
@@ -127,7 +176,11 @@ impl Setup {
             Engine::Compio => ("compio", "0"),
         };
         command.arg("run").args(["--listen", &self.listen, "--engine", engine]);
-        command.args(["--workers", &self.workers.to_string()]);
+        let transport = match self.transport {
+            Transport::Auto => "auto",
+            Transport::Http => "http",
+        };
+        command.args(["--workers", &self.workers.to_string(), "--transport", transport]);
         if let Some(app) = &self.app {
             command.arg(app).arg("--config").arg(file);
         }

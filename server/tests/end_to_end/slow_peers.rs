@@ -58,7 +58,7 @@ pub(crate) fn slow_client(engine: Engine) {
 }
 
 #[test]
-fn a_client_that_does_not_read_stops_the_application() {
+pub(crate) fn a_client_that_does_not_read_stops_the_application() {
     slow_client(Engine::chosen());
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn slow_application(engine: Engine) {
 }
 
 #[test]
-fn an_application_that_does_not_read_stops_the_client() {
+pub(crate) fn an_application_that_does_not_read_stops_the_client() {
     slow_application(Engine::chosen());
 }
 

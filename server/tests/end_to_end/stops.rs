@@ -27,7 +27,7 @@ pub(crate) fn drains(engine: Engine) {
 }
 
 #[test]
-fn a_slow_request_is_finished_before_the_end() {
+pub(crate) fn a_slow_request_is_finished_before_the_end() {
     drains(Engine::chosen());
 }
 
@@ -54,7 +54,7 @@ fn told_twice_it_does_not_wait() {
 }
 
 #[test]
-fn upgraded_connections_do_not_hold_up_the_end_and_their_application_may_say_goodbye() {
+pub(crate) fn upgraded_connections_do_not_hold_up_the_end_and_their_application_may_say_goodbye() {
     let server = Setup::new("upgrade.cjs").start();
     let mut client = server.connect();
     let request = "GET /lines HTTP/1.1\r\nHost: test\r\nUpgrade: lines\r\nConnection: upgrade\r\n\r\n";
@@ -74,4 +74,28 @@ fn a_request_half_sent_when_told_to_stop_is_still_answered() {
     client.send("56789");
     assert_eq!(client.response().json()["bytes"], 10);
     assert_eq!(server.wait().code(), Some(0));
+}
+
+pub(crate) fn closes_in_peace() {
+    let server = Setup::new("graceful.cjs").set("workers.stop_timeout", "\"20s\"").start();
+    // Clients that rest, and one that is served, are no reason to wait: they are ours.
+    let mut rests: Vec<_> = (0..4).map(|_| server.connect()).collect();
+    rests.iter_mut().for_each(|client| assert_eq!(client.get("/").text(), "hello"));
+    let mut slow = server.connect();
+    slow.send("GET /slow HTTP/1.1\r\nHost: test\r\n\r\n");
+    server.signal(Signal::HUP);
+    server.log_has("reload done");
+    assert_eq!(slow.response().text(), "slow");
+    let stopped = server.log_line("worker w0 stopped: ");
+    assert!(stopped.contains(", exit code 7, "), "{stopped}");
+    let closed = server.log_line("] closed after ");
+    let took: u64 = closed.split(' ').rev().nth(1).unwrap().parse().unwrap();
+    assert!(took < 5000, "{closed}");
+    rests.iter_mut().for_each(|client| assert_eq!(client.get("/").text(), "hello"));
+    server.stop();
+}
+
+#[test]
+pub(crate) fn an_application_that_waits_for_its_connections_ends_soon() {
+    closes_in_peace();
 }

@@ -39,12 +39,12 @@ pub(crate) fn both_ways_at_once(engine: Engine) {
 }
 
 #[test]
-fn a_body_is_echoed_piece_by_piece_while_it_is_sent() {
+pub(crate) fn a_body_is_echoed_piece_by_piece_while_it_is_sent() {
     both_ways_at_once(Engine::chosen());
 }
 
 #[test]
-fn a_body_of_known_length_is_passed_on_before_it_is_complete() {
+pub(crate) fn a_body_of_known_length_is_passed_on_before_it_is_complete() {
     let server = Setup::new("lab.cjs").start();
     let mut client = server.connect();
     client.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n01234");
@@ -57,7 +57,7 @@ fn a_body_of_known_length_is_passed_on_before_it_is_complete() {
 }
 
 #[test]
-fn server_sent_events_are_flushed_one_by_one() {
+pub(crate) fn server_sent_events_are_flushed_one_by_one() {
     let server = Setup::new("lab.cjs").start();
     let (mut client, mut other) = (server.connect(), server.connect());
     client.send("GET /sse HTTP/1.1\r\nHost: test\r\nAccept: text/event-stream\r\n\r\n");
@@ -105,12 +105,12 @@ pub(crate) fn large_bodies(engine: Engine) {
 }
 
 #[test]
-fn large_uploads_and_downloads_arrive_as_they_were_sent() {
+pub(crate) fn large_uploads_and_downloads_arrive_as_they_were_sent() {
     large_bodies(Engine::chosen());
 }
 
 #[test]
-fn an_upload_in_single_bytes_arrives() {
+pub(crate) fn an_upload_in_single_bytes_arrives() {
     let server = Setup::new("lab.cjs").start();
     let mut client = server.connect();
     let request = "POST /sum HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1;q\r\nd\r\n0\r\nX-T: 1\r\n\r\n";

@@ -4,15 +4,20 @@ use std::time::{Duration, Instant};
 
 use super::load::Load;
 use super::server::{Server, is_alive};
-use super::setup::Setup;
+use super::setup::{Setup, Transport};
 use super::wait::until;
 
 fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n")
 }
 
+/// With frames: over HTTP nobody would notice.
+fn trouble() -> Setup {
+    Setup::new("trouble.cjs").transport(Transport::Auto)
+}
+
 fn hangs_after_a_second() -> Setup {
-    Setup::new("trouble.cjs").set("workers.stuck_after", "\"1s\"")
+    trouble().set("workers.stuck_after", "\"1s\"")
 }
 
 /// The path of a route that does its mischief once, whoever is asked.
@@ -68,7 +73,7 @@ fn without_a_stack_it_says_why() {
 
 #[test]
 fn a_worker_that_may_hang_does() {
-    let server = Setup::new("trouble.cjs").set("workers.stuck_after", "\"off\"").start();
+    let server = trouble().set("workers.stuck_after", "\"off\"").start();
     let mut hanging = server.connect();
     hanging.send(get(&once(&server, "/hang")));
     std::thread::park_timeout(Duration::from_secs(3));
@@ -79,7 +84,7 @@ fn a_worker_that_may_hang_does() {
 
 #[test]
 fn a_worker_that_breaks_the_protocol_is_replaced_by_one_that_is_ready() {
-    let server = Setup::new("trouble.cjs").start();
+    let server = trouble().start();
     // One that has hardly served is started again in its place instead.
     let ready = Instant::now();
     let mut waiting = server.connect();
@@ -104,7 +109,7 @@ fn a_worker_that_breaks_the_protocol_is_replaced_by_one_that_is_ready() {
 
 #[test]
 fn a_worker_that_breaks_the_protocol_at_once_is_started_again_with_a_delay() {
-    let server = Setup::new("trouble.cjs").start();
+    let server = trouble().start();
     assert_eq!(server.connect().get("/garble").status, 200);
     server.log_has(" broke the pipe protocol (unknown_type)");
     until("there is another worker", || server.ready_pids().len() == 2);

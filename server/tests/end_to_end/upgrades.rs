@@ -51,12 +51,12 @@ pub(crate) fn web_socket_conversation(engine: Engine) {
 }
 
 #[test]
-fn a_web_socket_carries_frames_both_ways_and_is_closed() {
+pub(crate) fn a_web_socket_carries_frames_both_ways_and_is_closed() {
     web_socket_conversation(Engine::chosen());
 }
 
 #[test]
-fn frames_sent_with_the_handshake_are_not_lost() {
+pub(crate) fn frames_sent_with_the_handshake_are_not_lost() {
     let server = Setup::new("upgrade.cjs").start();
     let mut client = server.connect();
     client.send([HANDSHAKE.as_bytes(), &frame(1, b"early"), &frame(1, b"bird")].concat());
@@ -67,7 +67,7 @@ fn frames_sent_with_the_handshake_are_not_lost() {
 }
 
 #[test]
-fn any_other_protocol_is_passed_on_too_and_each_direction_ends_for_itself() {
+pub(crate) fn any_other_protocol_is_passed_on_too_and_each_direction_ends_for_itself() {
     let server = Setup::new("upgrade.cjs").start();
     let request =
         |path| format!("GET {path} HTTP/1.1\r\nHost: test\r\nUpgrade: lines/1.0\r\nConnection: upgrade\r\n\r\n");
@@ -94,7 +94,7 @@ fn any_other_protocol_is_passed_on_too_and_each_direction_ends_for_itself() {
 }
 
 #[test]
-fn a_refused_upgrade_is_an_ordinary_response() {
+pub(crate) fn a_refused_upgrade_is_an_ordinary_response() {
     let server = Setup::new("upgrade.cjs").start();
     let mut client = server.connect();
     let response = client.request(HANDSHAKE.replace("/chat", "/refuse"));
@@ -103,7 +103,7 @@ fn a_refused_upgrade_is_an_ordinary_response() {
 }
 
 #[test]
-fn an_upgrade_to_http_2_is_not_offered_to_the_application() {
+pub(crate) fn an_upgrade_to_http_2_is_not_offered_to_the_application() {
     let server = Setup::new("upgrade.cjs").start();
     let h2c = "GET / HTTP/1.1\r\nHost: test\r\nUpgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n\
         HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n";
@@ -115,7 +115,7 @@ fn an_upgrade_to_http_2_is_not_offered_to_the_application() {
 }
 
 #[test]
-fn clients_and_applications_that_vanish_end_their_tunnels() {
+pub(crate) fn clients_and_applications_that_vanish_end_their_tunnels() {
     let server = Setup::new("upgrade.cjs").workers(1).start();
     let client = web_socket(&server);
     drop(client);
@@ -129,7 +129,7 @@ fn clients_and_applications_that_vanish_end_their_tunnels() {
 }
 
 #[test]
-fn tunnels_do_not_count_as_requests_in_flight() {
+pub(crate) fn tunnels_do_not_count_as_requests_in_flight() {
     let server = Setup::new("upgrade.cjs").set("limits.in_flight_max", 1).start();
     let mut clients: Vec<_> = (0..5).map(|_| web_socket(&server)).collect();
     assert_eq!(server.connect().get("/").json()["opened"], 5);

@@ -160,15 +160,27 @@ async fn read<E: Engine>(
                 Event::Closing => pipe.state.borrow_mut().is_open = false,
                 Event::Demote(reason) => {
                     pipe.state.borrow_mut().is_open = false;
-                    shard.bulletin.demote(pipe.worker, pipe.generation);
-                    let reason = String::from_utf8_lossy(reason).into();
-                    shard.bulletin.report(Report::Demoted(pipe.worker, pipe.generation, reason));
+                    if shard.bulletin.demote(pipe.worker, pipe.generation) {
+                        let reason = String::from_utf8_lossy(reason).into();
+                        shard.bulletin.report(Report::Demoted(pipe.worker, pipe.generation, reason));
+                    }
                 }
                 Event::Stack(stack) => {
                     let stack = String::from_utf8_lossy(stack);
                     tracing::error!(target: "forebay", "{} hung here:\n{stack}", pipe.worker);
                 }
-                event => {
+                event @ (Event::Hello(_)
+                | Event::Welcome(_)
+                | Event::Ping(_)
+                | Event::Drain
+                | Event::Request { .. }
+                | Event::Response { .. }
+                | Event::Inform { .. }
+                | Event::Data { .. }
+                | Event::End { .. }
+                | Event::Reset { .. }
+                | Event::Window { .. }
+                | Event::Raw(_)) => {
                     responses += usize::from(matches!(event, Event::Response { .. }));
                     pipe.on_event(&event, shard)?;
                 }
