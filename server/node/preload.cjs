@@ -27,7 +27,8 @@ if (require('worker_threads').isMainThread && !require('cluster').isWorker) {
   // Between Forebay and the application may be a launcher (npm, next start): then the variables have to live until the
   // process that really serves was found. Otherwise nobody else is meant.
   if (endpoint && !inherit) forget();
-  if (pipe) require('./worker/links.cjs').prepare();
+  // Attached processes may find the front's pipe later.
+  if (pipe || !endpoint) require('./worker/links.cjs').prepare();
   // Whoever asks a worker for its inspector (SIGUSR1; Forebay does when one hangs) must not meet another one's port.
   const options = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS}`;
   if (endpoint && process.debugPort === 9229 && !options.includes('--inspect')) process.debugPort = 0;
