@@ -50,7 +50,7 @@ class Links {
   open(onReady) {
     this.onReady = onReady;
     // An answer that is here already is read first: perhaps it was this process that did not come to look.
-    this.timer = setTimeout(() => (this.timer = setImmediate(() => this.settle(false))), WELCOME_TIMEOUT_MS);
+    this.timer = setTimeout(() => (this.timer = setImmediate(() => this.goOn())), WELCOME_TIMEOUT_MS);
     this.dial(this.about.pipe);
   }
 
@@ -62,14 +62,26 @@ class Links {
   }
 
   settle(isReady) {
+    if (isReady) {
+      this.isReady = true;
+      this.heartbeat = new Heartbeat(this);
+    } else if (this.onReady !== undefined) {
+      this.abandon();
+    }
+    this.tell(isReady);
+  }
+
+  /** The front is late: the server is served over HTTP until it answers. */
+  goOn() {
+    this.tell(false);
+  }
+
+  tell(isReady) {
     const { onReady } = this;
     if (onReady === undefined) return;
     this.onReady = undefined;
     clearTimeout(this.timer);
     clearImmediate(this.timer);
-    this.isReady = isReady;
-    if (isReady) this.heartbeat = new Heartbeat(this);
-    else this.abandon();
     onReady(isReady);
   }
 
