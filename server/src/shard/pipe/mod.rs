@@ -142,6 +142,10 @@ impl Inboxes {
         key
     }
 
+    fn is_empty(&self) -> bool {
+        self.free.len() == self.all.len()
+    }
+
     fn remove(&mut self, key: u32) {
         self.all[key as usize] = None;
         self.free.push(key);
@@ -171,7 +175,7 @@ impl<E: Engine> Pipe<E> {
             written: 0,
             last_write_at: 0,
             data_bytes_max: from.data_bytes_max,
-            heart: door::Heart::default(),
+            heart: door::Heart::new(E::now()),
         };
         let (worker, generation) = (from.worker, from.generation);
         let demotions = shard.bulletin.demotions(worker);

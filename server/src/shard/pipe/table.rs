@@ -56,10 +56,10 @@ impl<E: Engine> Pipes<E> {
 
     /// Asks every worker now and then whether its event loop turns, and says whose has not for too long.
     pub(in crate::shard) fn beat(&self, now: Timestamp, bulletin: &Bulletin) {
-        let patience = bulletin.stuck_after();
+        let Some(patience) = bulletin.stuck_after() else { return };
         for pipe in &*self.all.borrow() {
-            pipe.beat(now);
-            if let Some(silence) = patience.and_then(|patience| pipe.silence(now, patience)) {
+            pipe.beat(now, patience);
+            if let Some(silence) = pipe.silence(now, patience) {
                 bulletin.report(Event::Stuck(pipe.worker, pipe.generation, silence));
             }
         }
