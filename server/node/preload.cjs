@@ -13,7 +13,8 @@
 // Other servers, those on handles, file descriptors and paths of their own, and https servers really listen.
 //
 // With FOREBAY_PIPE the front feeds that server through frames as well (see worker/links.cjs); without FOREBAY_ENDPOINT every
-// server on a path of its own is announced there and stays where it is (see worker/attach.cjs).
+// server on a path of its own is announced there and stays where it is (see worker/attach.cjs), in child processes too:
+// whoever set the variables may mean a test runner's. With neither, the front's pipe is looked for beside that path.
 //
 // Deliberately does not: touch timeouts, replace modules, reach into child processes, worker threads or the workers of
 // an application that uses `cluster` itself.
@@ -21,16 +22,17 @@
 
 const endpoint = process.env.FOREBAY_ENDPOINT;
 const pipe = process.env.FOREBAY_PIPE;
-if ((endpoint || pipe) && require('worker_threads').isMainThread && !require('cluster').isWorker) {
+if (require('worker_threads').isMainThread && !require('cluster').isWorker) {
   const inherit = process.env.FOREBAY_INHERIT === '1';
   // Between Forebay and the application may be a launcher (npm, next start): then the variables have to live until the
   // process that really serves was found. Otherwise nobody else is meant.
-  if (!inherit) forget();
+  if (endpoint && !inherit) forget();
+  if (pipe) require('./worker/links.cjs').prepare();
   // Whoever asks a worker for its inspector (SIGUSR1; Forebay does when one hangs) must not meet another one's port.
   const options = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS}`;
   if (endpoint && process.debugPort === 9229 && !options.includes('--inspect')) process.debugPort = 0;
   if (endpoint) takeOver(endpoint, inherit);
-  else require('./worker/attach.cjs').announce({ pipe, worker: numberOf('FOREBAY_WORKER', 0xffff), generation: 0 }, forget);
+  else require('./worker/attach.cjs').announce({ pipe, worker: numberOf('FOREBAY_WORKER', 0xffff), generation: 0 });
 }
 
 /** Removes Forebay's variables and its own `--require`, so that child processes start as if Forebay were not there. */

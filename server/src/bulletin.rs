@@ -72,7 +72,6 @@ struct Slot {
     notice: AtomicU64,
     in_flight: AtomicU32,
     tunnels: AtomicU32,
-    demotions: AtomicU32,
     requests: AtomicU64,
     restarts: AtomicU64,
     failures: AtomicU64,
@@ -321,9 +320,7 @@ impl Bulletin {
 
     /// A slot's process is fed over HTTP from here on, by all shards; whether that is news.
     pub fn demote(&self, worker: WorkerId, generation: Generation) -> bool {
-        let slot = self.slot(worker);
-        slot.demotions.fetch_add(1, SeqCst);
-        slot.feeding.demote(generation)
+        self.slot(worker).feeding.demote(generation)
     }
 
     /// Whether a slot's process was demoted.
@@ -363,13 +360,6 @@ impl Bulletin {
         }
         slot.requests.fetch_add(1, Relaxed);
         Some(notice.generation)
-    }
-
-    /// How often a slot's processes were demoted. A connection counts as long as it is what it was when the
-    /// connection began.
-    #[must_use]
-    pub fn demotions(&self, worker: WorkerId) -> u32 {
-        self.slot(worker).demotions.load(SeqCst)
     }
 
     /// The request is over.

@@ -230,6 +230,7 @@ test('pings are answered, and statistics come', async (t) => {
   assert.equal(pong.toString('latin1', 0, 8), 'tokentok');
   const stats = await pipe.got('STATS');
   assert.equal(stats.length, 68);
+  assert.equal(stats.readUInt32LE(60), 0);
   assert.ok(Number(stats.readBigUInt64LE(8)) > 1e6 && Number(stats.readBigUInt64LE(40)) > 1e7);
 });
 
@@ -284,7 +285,7 @@ test('trackers of connections see them come and go', async (t) => {
     server.on('connection', (socket) => { open.add(socket); say('open', open.size); socket.on('close', () => { open.delete(socket); say('size', open.size); }); });`);
   const answer = pipe.request({ client: '203.0.113.9', clientPort: 4711, flags: FLAG.HTTPS });
   await answer.ended;
-  assert.equal(String(answer.body), '203.0.113.9 4711 true');
+  assert.equal(String(answer.body), '::ffff:203.0.113.9 4711 true');
   await until(() => said(app, 'size').length === 1, 'the close');
   assert.deepEqual([said(app, 'open'), said(app, 'size')], [[1], [0]]);
 });
@@ -327,4 +328,26 @@ test('without a front there is HTTP', async (t) => {
   await until(() => fs.existsSync(app.endpoint), 'the endpoint');
   assert.equal(await get(app.endpoint), 'alone');
   assert.match(app.err, /served over HTTP: the pipe does not answer/);
+});
+
+test('heads that cannot be sent end their exchange and nothing else', async (t) => {
+  const { app, pipe } = await fed(t, `serve((req, res) => {
+      res.on('close', () => say('closed', req.url));
+      if (req.url === '/101') { res.statusCode = 101; return res.end(); }
+      if (req.url === '/large') { res.setHeader('X-Large', 'x'.repeat(300000)); return res.end('x'); }
+      if (req.url === '/written') { res.setHeader('X-Large', 'x'.repeat(300000)); res.write('x'); return res.end('y'); }
+      res.end('fine');
+    });`);
+  const streams = ['/101', '/large', '/written', '/'].map((target) => pipe.request({ target }));
+  for (const stream of streams) await stream.ended;
+  assert.deepEqual(streams.map((stream) => stream.resetCode ?? String(stream.body)), [3, 2, 2, 'fine']);
+  await until(() => said(app, 'closed').length === 4, 'four ends');
+});
+
+test('raw HTTP that cannot be carried costs its client, and the worker the pipe', async (t) => {
+  const { pipe } = await fed(t, `serve((req, res) => { req.socket.write('220 smtp\\r\\n'); });`);
+  const answer = pipe.request();
+  await answer.ended;
+  assert.equal(answer.resetCode, 2);
+  assert.match(String(await pipe.got('DEMOTE')), /writes to sockets itself/);
 });

@@ -6,11 +6,12 @@
 
 const { AsyncResource } = require('async_hooks');
 const http = require('http');
-const { resolve } = require('path');
+const { existsSync } = require('fs');
+const { dirname, join, resolve } = require('path');
 const { feed } = require('./links.cjs');
 
-/** Announces servers from here on; `about`: pipe, worker, generation. `onFirst` is called before the first one. */
-function announce(about, onFirst) {
+/** Announces servers from here on; `about`: pipe (unless it is beside the server's path), worker, generation. */
+function announce(about) {
   const { prototype } = http.Server;
   const own = prototype.listen;
   function listen(...args) {
@@ -19,17 +20,21 @@ function announce(about, onFirst) {
     const { _handle: handle } = this;
     // A handle with a socket name is TCP; the path is that of an earlier life.
     if (handle && typeof path === 'string' && typeof handle.getsockname !== 'function') {
-      onFirst();
-      onFirst = () => {};
       const endpoint = process.platform === 'win32' ? path : resolve(path);
-      const release = holdListening(this);
-      feed(this, { ...about, endpoint }, release);
+      const pipe = about.pipe || beside(endpoint);
+      if (pipe) feed(this, { ...about, pipe, endpoint }, holdListening(this));
     }
     return result;
   }
   Object.defineProperty(listen, 'name', { value: own.name, configurable: true });
   Object.defineProperty(listen, 'length', { value: own.length, configurable: true });
   prototype.listen = listen;
+}
+
+/** The pipe of a front whose endpoints are in the same folder, if there is one. */
+function beside(endpoint) {
+  const path = join(dirname(endpoint), 'forebay.pipe');
+  return process.platform !== 'win32' && existsSync(path) ? path : undefined;
 }
 
 /** Holds 'listening' back; returns what lets it go. */

@@ -3,8 +3,9 @@
 
 const { AsyncResource } = require('async_hooks');
 const diagnostics = require('diagnostics_channel');
+const { IncomingMessage } = require('http');
 const { FLAG } = require('../pipe/wire.cjs');
-const { connectionListener, kExchange, kIncomingMessage, kServerResponse, kUniqueHeaders } = require('./hidden.cjs');
+const { connectionListener, kExchange, kHeaders, kIncomingMessage, kServerResponse, kUniqueHeaders } = require('./hidden.cjs');
 const { Socket } = require('./socket.cjs');
 const { isWanted, upgrade } = require('./upgrade.cjs');
 
@@ -44,7 +45,8 @@ function dispatch(exchange) {
 }
 
 function makeRequest(exchange, head, server, socket) {
-  const req = new server[kIncomingMessage](socket);
+  const { learned } = exchange.link;
+  const req = learned.isReady ? learned.makeRequest(socket) : new server[kIncomingMessage](socket);
   const minor = (head.flags & FLAG.HTTP_10) === 0 ? 1 : 0;
   req.httpVersionMajor = 1;
   req.httpVersionMinor = minor;
@@ -56,6 +58,12 @@ function makeRequest(exchange, head, server, socket) {
   const { maxHeadersCount } = server;
   const most = typeof maxHeadersCount === 'number' && maxHeadersCount > 0 ? maxHeadersCount * 2 : fields.length;
   req._addHeaderLines(fields, Math.min(most, fields.length));
+  // Where the application reads `headers` anyway, the codec makes them faster than node's getter, which stays for the rest.
+  const { habits } = exchange.link;
+  if (habits.isAsked() && most === fields.length && !req.joinDuplicateHeaders && server[kIncomingMessage] === IncomingMessage) {
+    req[kHeaders] = head.headers;
+    exchange.areHeadersMade = true;
+  }
   req.method = head.method;
   exchange.req = req;
   return req;
@@ -66,7 +74,8 @@ function makeResponse(exchange, server, req, socket) {
     highWaterMark: socket.writableHighWaterMark,
     rejectNonStandardBodyWrites: server.rejectNonStandardBodyWrites,
   };
-  const res = new server[kServerResponse](req, options);
+  const { learned } = exchange.link;
+  const res = learned.isReady ? learned.makeResponse(req, options) : new server[kServerResponse](req, options);
   res[kExchange] = exchange;
   res._keepAliveTimeout = server.keepAliveTimeout;
   res._maxRequestsPerSocket = server.maxRequestsPerSocket;

@@ -8,7 +8,7 @@
 // link is backed up, wait in `queue`; the exchange leaves the link's table when both halves are done.
 'use strict';
 
-const { CODE, FLAG } = require('../pipe/wire.cjs');
+const { CODE, FLAG, UnsendableError } = require('../pipe/wire.cjs');
 const { kNeedDrain, nop } = require('./hidden.cjs');
 const { goneByClient, kGone, kReal } = require('./socket.cjs');
 const { RawText } = require('./rawtext.cjs');
@@ -49,6 +49,7 @@ class Exchange {
     this.isBodiless = false;
     this.eofPending = false;
     this.isRaw = false;
+    this.areHeadersMade = false;
     this.settled = false;
     /** Whether the link and the server count it as in flight. */
     this.isCounted = false;
@@ -159,7 +160,21 @@ class Exchange {
     // Without END the front would not know the length.
     if ((flags & FLAG.END) === 0 && head.length >= 0) head.fields.push('Content-Length', `${head.length}`);
     this.headSent = true;
-    return this.link.encoder.response(this.id, head.flags | flags, head.status, head.reason, head.fields, body, encoding);
+    // An informational status is none for a response; node would leave the client waiting.
+    if (head.status < 200) return this.refuse(CODE.PROTOCOL);
+    try {
+      return this.link.encoder.response(this.id, head.flags | flags, head.status, head.reason, head.fields, body, encoding);
+    } catch (error) {
+      if (!(error instanceof UnsendableError)) throw error;
+      process.emitWarning(`a response cannot be sent: ${error.message}`, 'ForebayWarning');
+      return this.refuse(CODE.INTERNAL);
+    }
+  }
+
+  /** This head cannot be sent: the client gets an error, the application goes on. Returns the bytes of body sent: none. */
+  refuse(code) {
+    this.reset(code);
+    return 0;
   }
 
   /** A whole body that fits: head, body and end in one go. False if it has to go the long way. */
@@ -175,18 +190,22 @@ class Exchange {
     const stop = this.stopFlag();
     if (this.head2.chunked) {
       this.bytesOut += this.sendHead(0, body, encoding);
-      this.link.encoder.end(this.id, stop, this.trailers(res));
+      if (!this.localDone) this.link.encoder.end(this.id, stop, this.trailers(res));
     } else {
       this.bytesOut += this.sendHead(FLAG.END | stop, body, encoding);
     }
-    this.localEnded();
+    if (!this.localDone) this.localEnded();
     settleSoon(this);
   }
 
   /** Body bytes on their way. Returns whether more are welcome, as write() does. */
   send(data, encoding, callback) {
-    if (this.localDone || this.socket[kGone]) return false;
     const { link, socket } = this;
+    if (this.localDone || socket[kGone]) {
+      // Refused, not aborted: it ends like any other.
+      if (this.inEnd && !socket[kGone] && typeof callback === 'function') process.nextTick(callback);
+      return false;
+    }
     if (socket.timeout) socket._unrefTimer();
     if (data.length > 0) {
       const isString = typeof data === 'string';
@@ -224,10 +243,11 @@ class Exchange {
   /** Sends of the queue what credit and the link allow. */
   pump() {
     const { link, queue } = this;
-    if (this.queued === 0) return;
+    if (this.queued === 0 || this.localDone) return;
     if (!this.headSent) {
       this.sendHead(0);
       link.wrote();
+      if (this.localDone) return;
     }
     let at = 0;
     while (at < queue.length && !link.blocked && this.credit > 0) {
@@ -288,8 +308,10 @@ class Exchange {
     const stop = this.stopFlag();
     const isWhole = !this.headSent && !this.head2.chunked;
     if (!this.headSent) this.sendHead(isWhole ? FLAG.END | stop : 0);
-    if (!isWhole) link.encoder.end(this.id, stop, this.trailers(res));
-    this.localEnded();
+    if (!this.localDone) {
+      if (!isWhole) link.encoder.end(this.id, stop, this.trailers(res));
+      this.localEnded();
+    }
     const callback = this.onFlushed;
     this.onFlushed = null;
     if (callback !== null) process.nextTick(runCallback, this, callback);
@@ -342,7 +364,15 @@ class Exchange {
 
   /** The application has destroyed the socket: only this client is cut off. */
   socketDestroyed() {
-    if (!this.localDone) this.reset(CODE.CANCELLED);
+    if (this.localDone) return;
+    if (this.isRaw && !this.socket._hadError) {
+      // What was sent arrives, as from a real socket; then the client's connection ends.
+      this.dropQueue();
+      this.link.encoder.end(this.id, this.remoteDone ? 0 : FLAG.STOP);
+      this.localEnded();
+    } else {
+      this.reset(CODE.CANCELLED);
+    }
   }
 
   /** The socket has closed: what node's server does on that. */

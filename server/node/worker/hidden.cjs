@@ -20,6 +20,8 @@ const kNeedDrain = find(message, 'kNeedDrain');
 /** Newer versions keep a flag where older ones compute it. */
 const kWritableFinished = find(message, 'kWritableFinished');
 const kEndCallbacks = find(message, 'kEndCallbacks');
+/** A request's `headers`, once somebody has asked for them. */
+const kHeaders = find(new http.IncomingMessage(), 'kHeaders');
 const kIncomingMessage = find(server, 'IncomingMessage');
 const kServerResponse = find(server, 'ServerResponse');
 const kUniqueHeaders = find(server, 'kUniqueHeaders');
@@ -44,6 +46,7 @@ module.exports = {
   kDetachAbortSignal,
   kEndCallbacks,
   kExchange,
+  kHeaders,
   kIncomingMessage,
   kLinks,
   kNeedDrain,

@@ -16,6 +16,7 @@ const { Encoder } = require('../pipe/encode.cjs');
 const wire = require('../pipe/wire.cjs');
 const { dispatch } = require('./dispatch.cjs');
 const { Exchange } = require('./exchange.cjs');
+const { Habits, Learned } = require('./learn.cjs');
 
 const { CODE, FLAG, ProtocolError } = wire;
 // The application may replace fs's functions later.
@@ -35,11 +36,16 @@ function readBuffer() {
 const JOB = { REQUEST: 0, DATA: 1, END: 2, RESET: 3, GRANT: 4, PING: 5 };
 
 class Link {
-  /** `owner` is told: greeted(link, welcome), closed(link). `hello` is what HELLO says. */
-  constructor(owner, server, path, hello) {
+  /**
+   * `owner` is told: greeted, began, finished, pinged, closed. `hello` is what HELLO says. `connect` makes the socket, if
+   * it is not to be a real one.
+   */
+  constructor(owner, server, path, hello, connect = net.connect) {
     this.owner = owner;
     this.server = server;
     this.path = path;
+    this.learned = owner.learned ?? new Learned(server);
+    this.habits = new Habits();
     this.encoder = new Encoder();
     this.decoder = new Decoder(this);
     /** Credit of a new stream, the front's and ours. */
@@ -67,7 +73,8 @@ class Link {
       this.flush();
     };
     this.encoder.hello(hello);
-    this.socket = net.connect({ path, onread: { buffer: readBuffer(), callback: (bytes, buffer) => this.read(bytes, buffer) } });
+    const callback = (bytes, buffer) => this.read(bytes, buffer);
+    this.socket = connect({ path, onread: { buffer: readBuffer(), callback } });
     this.socket.on('connect', () => this.flush());
     this.socket.on('error', () => {});
     this.socket.on('close', () => this.close());

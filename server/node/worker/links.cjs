@@ -4,12 +4,14 @@
 // the application has unref'd it, requests in flight keep their link, as clients' sockets would.
 'use strict';
 
-const { kExchange, kIncomingMessage, kLinks, kServerResponse, missing } = require('./hidden.cjs');
+const { kExchange, kIncomingMessage, kLinks, kServerResponse } = require('./hidden.cjs');
 const { closedByClient } = require('./exchange.cjs');
 const { Idle } = require('./idle.cjs');
+const { Learned } = require('./learn.cjs');
 const { Link } = require('./link.cjs');
 const { Heartbeat } = require('./stats.cjs');
 const response = require('./response.cjs');
+const { selfTest } = require('./selftest.cjs');
 const { patchServers } = require('./server.cjs');
 
 /** How long a server waits for the front before it goes on with HTTP alone. */
@@ -27,6 +29,7 @@ class Links {
     this.server = server;
     this.about = about;
     this.links = [];
+    this.learned = new Learned(server);
     this.isReady = false;
     this.isClosing = false;
     this.expected = 1;
@@ -182,9 +185,21 @@ class Links {
   }
 }
 
+let failure;
+
+/**
+ * Takes over what has to be, before the application and its instrumentation load: those who wrap methods later wrap
+ * ours, and nobody sees the self-test.
+ */
+function prepare() {
+  response.install();
+  patchServers();
+  failure = selfTest();
+}
+
 /** Why this server cannot be fed through frames, or undefined. */
 function ineligible(server) {
-  if (missing.length > 0) return `this node has no ${missing.join(', ')}`;
+  if (failure !== undefined) return `the self-test failed: ${failure}`;
   const isHttp = typeof server[kIncomingMessage] === 'function' && typeof server[kServerResponse] === 'function';
   return isHttp ? undefined : 'not a plain http.Server';
 }
@@ -207,12 +222,10 @@ function feed(server, about, onReady) {
     onReady(false, reason);
     return undefined;
   }
-  response.install();
-  patchServers();
   flushAtExit();
   const links = new Links(server, about);
   links.open(onReady);
   return links;
 }
 
-module.exports = { feed };
+module.exports = { feed, prepare };

@@ -97,6 +97,7 @@ class RawText {
     exchange.reset(CODE.INTERNAL);
     exchange.link.owner.demote(`the application ${what}`);
     callback();
+    exchange.socket.destroy();
   }
 }
 

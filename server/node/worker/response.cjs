@@ -149,6 +149,9 @@ function decide(message, head) {
     } else {
       head.chunked = true;
     }
+  } else if (head.hasEncoding) {
+    // Whatever the coding is, node adds no length.
+    head.chunked = true;
   }
   if (!head.chunked && head.hasTrailer) {
     const error = new Error('Trailers are invalid with this transfer encoding');
@@ -197,7 +200,7 @@ function end(chunk, encoding, callback) {
     this._contentLength = bytes;
     this._implicitHeader();
     // A method of the application's may have answered meanwhile, or thrown.
-    if (exchange.headSent || this.finished || exchange.head2 === null) return endSlowly(this, exchange, chunk, encoding);
+    if (exchange.headSent || exchange.localDone || this.finished || exchange.head2 === null) return endSlowly(this, exchange, chunk, encoding);
   }
   this._headerSent = true;
   exchange.endNow(this, bytes > 0 && this._hasBody ? chunk : undefined, encoding || undefined);
@@ -207,7 +210,7 @@ function end(chunk, encoding, callback) {
 }
 
 function isShort(message, exchange, chunk, encoding, callback) {
-  if (callback !== undefined || message.finished || message.destroyed || message.strictContentLength) return false;
+  if ((callback !== undefined && callback !== null) || message.finished || message.destroyed || message.strictContentLength) return false;
   if (encoding !== undefined && encoding !== null && typeof encoding !== 'string') return false;
   if (exchange.headSent || exchange.localDone || exchange.server.rejectNonStandardBodyWrites) return false;
   if (chunk === undefined || chunk === null || chunk === '') return exchange.queued === 0;

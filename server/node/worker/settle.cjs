@@ -102,6 +102,9 @@ function close(exchange) {
   if (exchange.settled) return;
   exchange.settled = true;
   const { req, res } = exchange;
+  const { learned } = exchange.link;
+  if (!learned.isOver) learned.look(req, res);
+  if (!exchange.areHeadersMade) exchange.link.habits.look(req);
   if (DUMPS_AT_ONCE) endUnread(exchange, req);
   if (!res._closed) {
     res.destroyed = true;

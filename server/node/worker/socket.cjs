@@ -16,6 +16,8 @@ const { kExchange } = require('./hidden.cjs');
 
 const kReal = Symbol('forebay.real');
 const kGone = Symbol('forebay.gone');
+/** On servers: whether they listen on IPv4 and IPv6 alike. */
+const kDual = Symbol('forebay.dual');
 const kCorks = Symbol('forebay.corks');
 
 const plain = EventEmitter.prototype;
@@ -124,7 +126,10 @@ light('readableFlowing', () => null);
   const own = inherited('writableLength');
   define('writableLength', {
     get() {
-      return (this[kReal] ? own.get.call(this) : 0) + this[kExchange].queued;
+      const { isRaw, queued } = this[kExchange];
+      // A raw stream counts what waits itself.
+      if (isRaw) return own.get.call(this);
+      return (this[kReal] ? own.get.call(this) : 0) + queued;
     },
   });
 }
@@ -283,9 +288,9 @@ for (const name of ['setNoDelay', 'setKeepAlive', 'ref', 'unref']) {
 
 // Facts. Nothing is known about the address that the client connected to but its port.
 const facts = {
-  remoteAddress: (head) => head.clientAddress || undefined,
+  remoteAddress: (head, exchange) => addressOf(head.clientAddress, exchange.server),
   remotePort: (head) => head.clientPort || undefined,
-  remoteFamily: (head) => familyOf(head.clientAddress),
+  remoteFamily: (head, exchange) => familyOf(addressOf(head.clientAddress, exchange.server)),
   localPort: (head) => head.localPort || undefined,
   localAddress: () => undefined,
   localFamily: () => undefined,
@@ -327,8 +332,18 @@ const defaults = {
 };
 for (const [name, value] of Object.entries(defaults)) define(name, { value, writable: true });
 
-function familyOf(address) {
+/** An IPv4 client's address as it is seen on a socket for both families, where the application listens on such. */
+function addressOf(address, server) {
   if (address === '') return undefined;
+  if (server[kDual] === undefined) {
+    const { address: own } = server.address() || {};
+    server[kDual] = own === '::';
+  }
+  return server[kDual] && !address.includes(':') ? `::ffff:${address}` : address;
+}
+
+function familyOf(address) {
+  if (address === undefined) return undefined;
   return address.includes(':') ? 'IPv6' : 'IPv4';
 }
 

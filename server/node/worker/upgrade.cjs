@@ -58,9 +58,12 @@ class Raw {
       return;
     }
     exchange.queue ??= [];
-    exchange.queue.push(chunk, callback);
+    exchange.queue.push(chunk, undefined);
     exchange.queued += chunk.byteLength;
     exchange.pump();
+    // As a real socket: what could be written at once is done when write() returns.
+    if (exchange.queued === 0) callback();
+    else exchange.queue[exchange.queue.length - 1] = callback;
   }
 
   end(callback) {

@@ -131,10 +131,7 @@ async fn requests<E: Engine>(
         match run.await {
             After::Next(rest) => carry = rest,
             After::Close => return true,
-            After::Abort => {
-                client.conn.reset();
-                return false;
-            }
+            After::Abort => return false,
         }
     }
 }

@@ -13,6 +13,8 @@ pub(super) struct PipeSide<'s, E: Engine> {
     stream: Stream<E>,
     /// The worker wants no more of the request.
     deaf: bool,
+    /// The worker sends raw bytes: where a message ends in them, they say themselves.
+    raw: bool,
     /// The worker's half has ended: no credit need be granted.
     done: bool,
     /// What broke the attempt, while the client is still given what came before.
@@ -25,7 +27,7 @@ pub(super) struct PipeSide<'s, E: Engine> {
 impl<'s, E: Engine> PipeSide<'s, E> {
     /// An attempt that has begun with the stream.
     pub(super) fn new(shard: &'s Shard<E>, stream: Stream<E>) -> Self {
-        Self { shard, stream, deaf: false, done: false, broken: None, data: 0, overhead: 0 }
+        Self { shard, stream, deaf: false, raw: false, done: false, broken: None, data: 0, overhead: 0 }
     }
 }
 
@@ -65,19 +67,29 @@ impl<E: Engine> Side for PipeSide<'_, E> {
             let date = self.shard.date.borrow();
             let terms = Terms { may_keep_alive: self.shard.is_serving(), date: &date[..] };
             if let Err(what) = relay.on_raw(&news.raw, &terms) {
+                self.stream.blame();
                 return Poll::Ready(Err(Fault::Garbled(what)));
+            }
+            // A part of a head, or more than the response: the client will not take it.
+            if relay.to_client.is_empty() {
+                self.data -= news.data_bytes;
+                self.stream.on_used(news.data_bytes);
             }
         }
         relay.squeeze();
         self.deaf |= news.stopped;
+        self.raw |= news.is_raw;
         if let Some(fault) = news.fault {
+            if matches!(fault, Fault::Garbled(_)) {
+                self.stream.blame();
+            }
             self.broken = Some(fault);
             // What came before is given to the client first.
             return Poll::Ready(if self.data + self.overhead == 0 { Err(fault) } else { Ok(()) });
         }
         if news.done {
             self.done = true;
-            if relay.delivery.is_none() || relay.is_tunnel() || news.is_raw {
+            if relay.delivery.is_none() || self.raw {
                 if !relay.on_worker_end() {
                     return Poll::Ready(Err(Fault::Worker(forebay_core::dispatch::Seen::Answered)));
                 }

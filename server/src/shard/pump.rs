@@ -148,8 +148,12 @@ pub(super) async fn pump<'s, E: Engine>(
     };
     timer.clear();
     flow.side.settle(flow.relay).await;
-    if client_writes.is_busy() {
+    // A response that ends with its connection would look whole.
+    if result.is_err() && flow.relay.ends_with_connection() {
         client.reset();
+    }
+    if client_writes.is_busy() {
+        client.abort();
         settle(client_writes).await;
     }
     result

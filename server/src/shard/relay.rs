@@ -9,7 +9,7 @@
 use forebay_core::buf::{Chunk, ChunkSize, Pool, Queue, Slice};
 use forebay_core::http1::{
     BodyDecoder, Delivery, Flavour, Framing, HeadScanner, Reject, RequestFacts, ResponseFacts, ResponseHead, Scan,
-    Side, Trailers, encode_response, judge_response,
+    Side, Trailers, Version, encode_response, judge_response,
 };
 use forebay_core::limits::Limits;
 use forebay_core::time::Timestamp;
@@ -141,6 +141,15 @@ impl<'s> Relay<'s> {
     /// Whether the client may have seen a byte of the response proper.
     pub(super) fn response_begun(&self) -> bool {
         self.delivery.is_some()
+    }
+
+    /// Whether it is the end of the connection that tells the client where the body ends.
+    pub(super) fn ends_with_connection(&self) -> bool {
+        self.delivery.as_ref().is_some_and(|(facts, delivery)| match facts.framing {
+            Framing::None | Framing::Length(_) | Framing::Tunnel => false,
+            Framing::Chunked => delivery.client == Version::Http10,
+            Framing::UntilClose => true,
+        })
     }
 
     /// Whether the client waits to be told that its body is wanted.

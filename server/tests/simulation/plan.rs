@@ -106,7 +106,7 @@ impl Plan {
 
     /// Apart from all else, so that a world without frames is what it always was.
     fn draw_frames(&mut self, seed: u64) {
-        let mut random = Random::new(seed).derive(0xF1);
+        let mut random = Random::new(seed).derive(0xFB);
         self.frames = [0, 0, 500, 1000, 1000][random.below(5)];
         self.frames_only = self.frames == 1000 && random.chance(300);
         if self.frames > 0 {

@@ -32,8 +32,8 @@ pub(crate) struct Process {
     pub(crate) closing: Rc<Cell<bool>>,
     /// It has asked for plain HTTP.
     pub(crate) demoted: Rc<Cell<bool>>,
-    /// Since when the shards know that.
-    pub(crate) demoted_at: Rc<Cell<Timestamp>>,
+    /// When it has said so, and since when the shards know.
+    pub(crate) demoted_at: Rc<Cell<Option<(Timestamp, Timestamp)>>>,
 }
 
 impl Process {
@@ -191,7 +191,7 @@ impl Process {
         if is_chunked {
             out += "Transfer-Encoding: chunked\r\n\r\n";
         } else if bare {
-            out += "\r\n";
+            out += "X-Bare: 1\r\n\r\n";
         } else {
             out += &format!("Content-Length: {length}\r\n\r\n");
         }

@@ -10,7 +10,6 @@ use std::time::Duration;
 use forebay::bulletin::{Bulletin, Door, Phase};
 use forebay::shard::{self, Setup};
 use forebay_core::id::{Generation, WorkerId};
-use forebay_core::time::Timestamp;
 use forebay_transports::sim::{self, Outcome, Sim, Worker, World};
 use forebay_transports::{Endpoint, Engine, EngineOptions};
 
@@ -212,7 +211,7 @@ async fn supervise(book: Rc<Book>, worker: WorkerId) {
             gone: Rc::default(),
             closing: Rc::default(),
             demoted: Rc::default(),
-            demoted_at: Rc::new(Cell::new(Timestamp::NEVER)),
+            demoted_at: Rc::default(),
         };
         Sim::spawn(process.clone().live());
         if book.plan.frames > 0 && chance(book.plan.frames) {

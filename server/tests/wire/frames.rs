@@ -77,6 +77,7 @@ impl FrameWorker {
     }
 
     /// A frame that is here; of those that do not matter none.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the front says nothing else")]
     fn decode(&mut self) -> Option<Option<Got>> {
         Some(Some(match self.decoder.next(&mut self.input).unwrap()? {
             Event::Request { stream: id, head, .. } => {
@@ -138,7 +139,7 @@ fn hello(endpoint: &Path) -> Vec<u8> {
         generation: Generation(0),
         pid: 1,
         window: WINDOW,
-        data_bytes_max: WINDOW,
+        data_bytes_max: 65536,
         node_version: b"v20.0.0",
         endpoint: endpoint.to_str().unwrap(),
     };
@@ -309,12 +310,24 @@ fn what_came_before_a_cut_reaches_the_client() {
     let id = worker.request();
     worker.send(|encoder, out| {
         let length = [(&b"Content-Length"[..], &b"5"[..])];
-        encoder.response(id, flag::NO_DATE, 200, b"", length.into_iter(), 2, out).unwrap();
+        encoder.response(id, flag::NO_DATE, 200, b"", length, 2, out).unwrap();
         out.extend_from_slice(b"ab");
         put_reset(id, ResetCode::Internal, out).unwrap();
     });
     client.expect("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab");
     client.expect_end();
+}
+
+#[test]
+fn what_ends_with_its_connection_is_reset_when_it_is_cut() {
+    let front = front();
+    let (mut worker, mut client) = (FrameWorker::dial(&front), front.connect());
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    let id = worker.request();
+    worker.respond(id, 0, &[], "ab");
+    client.expect("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nab");
+    worker.send(|_, out| put_reset(id, ResetCode::Internal, out).unwrap());
+    client.expect_reset();
 }
 
 #[test]
@@ -409,4 +422,91 @@ fn what_a_client_does_not_read_is_not_granted() {
     }
     assert!(sent < 64 << 20, "the front takes what nobody reads");
     client.until("xxx");
+}
+
+#[test]
+fn a_response_that_is_not_http_is_a_502_whatever_follows_it() {
+    let front = front();
+    let (mut worker, mut client) = (FrameWorker::dial(&front), front.connect());
+    client.send(GET);
+    let id = worker.request();
+    let text = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno";
+    let fields = [(&b"Content-Length"[..], &b"x"[..])];
+    worker.send(|encoder, out| {
+        encoder.response(id, 0, 200, b"", fields, 0, out).unwrap();
+        put_data(id, text.len() as u32, out).unwrap();
+        out.extend_from_slice(text.as_bytes());
+    });
+    assert!(client.until("\r\n\r\n").starts_with("HTTP/1.1 502 "));
+    assert_eq!(worker.next(), Some(Got::Reset(id, ResetCode::Protocol)));
+}
+
+#[test]
+fn a_raw_answer_that_is_cut_short_never_looks_whole() {
+    let front = front();
+    let (mut worker, mut client) = (FrameWorker::dial(&front), front.connect());
+    client.send("GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+    let id = worker.request();
+    let answer = "HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel";
+    worker.send(|_, out| {
+        put_raw(id, out).unwrap();
+        put_data(id, answer.len() as u32, out).unwrap();
+        out.extend_from_slice(answer.as_bytes());
+    });
+    client.until("5\r\nhel");
+    worker.send(|encoder, out| encoder.end(id, false, [], out).unwrap());
+    client.expect_end();
+}
+
+#[test]
+fn a_body_that_is_here_as_a_whole_waits_for_credit_too() {
+    let front = front();
+    let (mut worker, mut client) = (FrameWorker::dial(&front), front.connect());
+    let body = "x".repeat(3 * WINDOW as usize);
+    client.send(&format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+    let id = worker.request();
+    for _ in 0..2 {
+        // All that the first one is allowed to have is in the front by now.
+        let mut have = 0;
+        while have < WINDOW as usize {
+            match worker.next() {
+                Some(Got::Data(_, bytes)) => have += bytes.len(),
+                other => panic!("{other:?}"),
+            }
+        }
+        worker.send(|_, out| put_window(id, WINDOW, out).unwrap());
+    }
+    while worker.next() != Some(Got::End(id)) {}
+    worker.send(|_, out| put_reset(id, ResetCode::Refused, out).unwrap());
+    // To be sent again it need not be waited for.
+    let id = worker.request();
+    let mut have = 0;
+    loop {
+        match worker.next() {
+            Some(Got::Data(_, bytes)) => {
+                have += bytes.len();
+                worker.send(|_, out| put_window(id, bytes.len() as u32, out).unwrap());
+            }
+            Some(Got::End(_)) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(have, body.len());
+    worker.ok(id);
+    client.expect(OK);
+}
+
+#[test]
+fn a_raw_answer_that_ends_in_its_head_is_a_502_at_once() {
+    let front = front();
+    let (mut worker, mut client) = (FrameWorker::dial(&front), front.connect());
+    client.send("GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+    let id = worker.request();
+    worker.send(|_, out| {
+        put_raw(id, out).unwrap();
+        put_data(id, 12, out).unwrap();
+        out.extend_from_slice(b"HTTP/1.1 101");
+        put_reset(id, ResetCode::Internal, out).unwrap();
+    });
+    assert!(client.until("\r\n\r\n").starts_with("HTTP/1.1 502 "));
 }

@@ -205,6 +205,13 @@ impl<S: Stream> Wire<S> {
         assert_eq!(self.until_end(), "");
     }
 
+    /// Nothing more comes, and the connection is broken off: who has read a part does not take it for the whole.
+    #[track_caller]
+    pub(crate) fn expect_reset(&mut self) {
+        let end = self.stream.read(&mut [0; 1]).map_err(|error| error.kind());
+        assert_eq!((end, self.buffer.len()), (Err(ErrorKind::ConnectionReset), 0));
+    }
+
     /// Nothing has come and the connection is open. Says nothing about later.
     #[track_caller]
     pub(crate) fn expect_quiet(&mut self) {

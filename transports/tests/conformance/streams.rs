@@ -207,6 +207,49 @@ pub(crate) async fn short_writes_carry_every_byte_in_order<E: Engine, A: Conn, B
     assert!(read == bytes, "{} of {} bytes, or not the same", read.len(), bytes.len());
 }
 
+pub(crate) async fn a_burst_of_writes_is_as_many_writes<E: Engine, A: Conn, B: Conn>(a: A, b: B, pool: Pool) {
+    let bytes = pattern(1 << 20);
+    let writing = async {
+        for piece in bytes.chunks(5000) {
+            E::expect_writes(8);
+            write_all(&a, queue(&pool, piece)).await.unwrap();
+        }
+        drop(a);
+    };
+    let ((), read) = promptly::<E, _>("all bytes", join(writing, read_up_to(&b, &pool, usize::MAX))).await;
+    assert!(read == bytes, "{} of {} bytes, or not the same", read.len(), bytes.len());
+}
+
+/// Writes one slice after the other, as a burst, until an error.
+async fn burst_until_error<E: Engine>(conn: &impl Conn, pool: &Pool) {
+    loop {
+        E::expect_writes(8);
+        let (result, rest) = conn.write(queue(pool, &[7; 8000])).await;
+        if result.is_err() {
+            assert_eq!(rest.len(), 8000, "what was not accepted comes back");
+            return;
+        }
+    }
+}
+
+pub(crate) async fn a_burst_ends_with_its_connection<E: Engine, A: Conn, B: Conn>(a: A, b: B, pool: Pool) {
+    let late = async {
+        a_moment::<E>().await;
+        a.abort();
+    };
+    promptly::<E, _>("an aborted burst", join(burst_until_error::<E>(&a, &pool), late)).await;
+    drop(a);
+    promptly::<E, _>("a burst to nobody", burst_until_error::<E>(&b, &pool)).await;
+}
+
+pub(crate) async fn a_reset_ends_a_burst<E: Engine, A: Conn, B: Conn>(a: A, _b: B, pool: Pool) {
+    let late = async {
+        a_moment::<E>().await;
+        a.reset();
+    };
+    promptly::<E, _>("the burst", join(burst_until_error::<E>(&a, &pool), late)).await;
+}
+
 pub(crate) async fn a_write_takes_from_the_front_and_keeps_the_rest<E: Engine, A: Conn, B: Conn>(
     a: A,
     b: B,

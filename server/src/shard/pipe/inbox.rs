@@ -169,9 +169,13 @@ impl Inbox {
         Ok(())
     }
 
-    /// Body data, or raw bytes. What is more than the head announced is dropped: its bytes are returned.
+    /// Body data, or raw bytes. What is more than the head announced is dropped, and all that follows a head that was
+    /// not acceptable: its bytes are returned.
     pub(super) fn on_data(&mut self, mut piece: Slice, pool: &Pool) -> usize {
         self.wake();
+        if self.inner.fault.is_some() {
+            return piece.len();
+        }
         let Some(plan) = &mut self.planned else {
             self.inner.data_bytes += piece.len();
             self.inner.raw.push(piece);

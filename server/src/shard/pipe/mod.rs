@@ -64,8 +64,6 @@ pub(super) struct Origin<'a> {
 pub(super) struct Pipe<E: Engine> {
     worker: WorkerId,
     generation: Generation,
-    /// How often the slot's processes had asked for plain HTTP when it began.
-    demotions: u32,
     conn: E::Upstream,
     state: RefCell<State>,
     flush: Flush,
@@ -84,8 +82,9 @@ struct State {
     /// Bytes of the outbox that the socket accepted, and where the last write of them began.
     written: u64,
     last_write_at: u64,
-    /// Body bytes the worker accepts in one frame.
+    /// Body bytes the worker accepts in one frame, and in the first one.
     data_bytes_max: u32,
+    inline_max: usize,
     heart: door::Heart,
 }
 
@@ -175,18 +174,16 @@ impl<E: Engine> Pipe<E> {
             written: 0,
             last_write_at: 0,
             data_bytes_max: from.data_bytes_max,
+            inline_max: INLINE_BYTES_MAX.min(from.data_bytes_max.min(from.window) as usize),
             heart: door::Heart::new(E::now()),
         };
         let (worker, generation) = (from.worker, from.generation);
-        let demotions = shard.bulletin.demotions(worker);
-        Self { worker, generation, demotions, conn, state: RefCell::new(state), flush: Flush::default() }
+        Self { worker, generation, conn, state: RefCell::new(state), flush: Flush::default() }
     }
 
     /// Whether it takes requests for that process.
     fn serves(&self, generation: Generation, bulletin: &Bulletin) -> bool {
-        self.generation == generation
-            && self.demotions == bulletin.demotions(self.worker)
-            && self.state.borrow().is_open
+        self.generation == generation && self.state.borrow().is_open && !bulletin.is_demoted(self.worker, generation)
     }
 
     /// Opens a stream for a request, and sends its head, with the body if that is here and small.
@@ -202,10 +199,10 @@ impl<E: Engine> Pipe<E> {
         relay: &mut Relay<'_>,
     ) -> Result<Stream<E>, Unsendable> {
         let mut state = self.state.borrow_mut();
-        let State { streams, inboxes, out, encoder, data_bytes_max, .. } = &mut *state;
+        let State { streams, inboxes, out, encoder, inline_max, .. } = &mut *state;
         let whole = relay.request_done && relay.trailers().is_empty() && !facts.upgrade;
         let inline = relay.to_worker.len();
-        let ends = whole && inline <= INLINE_BYTES_MAX.min(*data_bytes_max as usize);
+        let ends = whole && inline <= *inline_max;
         let body = if ends { inline as u32 } else { 0 };
         let id = streams.open(body, ends, facts.upgrade).map_err(|_misuse| Unsendable::Full)?;
         let client = Client { address: origin.address, port: origin.port, local_port: origin.local_port, https: false };

@@ -16,11 +16,13 @@ pub(in crate::shard) struct Stream<E: Engine> {
     key: u32,
     /// Whether our half has ended.
     ended: bool,
+    /// What the worker hears when it is dropped before its end.
+    code: ResetCode,
 }
 
 impl<E: Engine> Stream<E> {
     pub(super) fn new(pipe: Rc<Pipe<E>>, id: StreamId, key: u32, ended: bool) -> Self {
-        Self { pipe, id, key, ended }
+        Self { pipe, id, key, ended, code: ResetCode::Cancelled }
     }
 
     /// Whether our half has ended.
@@ -82,6 +84,11 @@ impl<E: Engine> Stream<E> {
         self.pipe.flush.want();
     }
 
+    /// What came is not HTTP: that is why it will be given up.
+    pub(in crate::shard) fn blame(&mut self) {
+        self.code = ResetCode::Protocol;
+    }
+
     /// Body bytes that came have been used up.
     pub(in crate::shard) fn on_used(&self, bytes: usize) {
         self.pipe.grant(self.id, bytes);
@@ -95,7 +102,7 @@ impl<E: Engine> Drop for Stream<E> {
         inboxes.remove(self.key);
         if !*is_dead && streams.is_open(self.id) && streams.send(self.id, Signal::Reset).is_ok() {
             // Nine bytes always fit.
-            let _fits = put_reset(self.id, ResetCode::Cancelled, out);
+            let _fits = put_reset(self.id, self.code, out);
             drop(state);
             self.pipe.flush.want();
         }

@@ -41,7 +41,7 @@ export class Run {
   }
 
   note(line) {
-    this.lines.push(`  ${line}`);
+    this.lines.push(`  ${line.replaceAll('\n', ' ')}`);
   }
 
   /** One check: its name and what it noted are part of the transcript. */
@@ -55,7 +55,7 @@ export class Run {
     try {
       await Promise.race([body(), late]);
     } catch (error) {
-      this.lines.push(`  FAILED: ${error.message}`);
+      this.lines.push(`  FAILED: ${error.message.replaceAll('\n', ' ')}`);
       if (process.env.COMPAT_TRACE) console.error(error);
     } finally {
       clearTimeout(timer);

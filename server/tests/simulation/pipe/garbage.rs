@@ -66,6 +66,15 @@ impl Call {
             let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
             self.pipe.say(|encoder, out| encoder.response(self.id, 0, 200, b"", fields, 0, out).unwrap());
         }
+        // Not a response either.
+        let text = b"HTTP/1.1 200 OK\r\nX-Id: 0\r\nContent-Length: 0\r\n\r\n";
+        let count = u32::try_from(text.len()).unwrap();
+        if self.pipe.may(self.id, Signal::Data(count)) {
+            self.pipe.say(|_, out| {
+                put_data(self.id, count, out).unwrap();
+                out.extend_from_slice(text);
+            });
+        }
     }
 
     /// Sends what the credit allows, and one byte more than that.

@@ -74,7 +74,7 @@ fn hello(process: &Process, generation: Generation, window: u32, out: &mut Vec<u
         worker: if chance(500) { process.worker } else { WorkerId(u16::MAX) },
         features: if chance(300) { u32::MAX } else { 0 },
         generation,
-        pid: 1,
+        pid: process.generation.0 << 16 | u32::from(process.worker.0),
         window,
         data_bytes_max: DATA_BYTES_MAX,
         node_version: b"v20.0.0",
@@ -165,12 +165,12 @@ impl Pipe {
         self.state.borrow_mut().closing = true;
         self.say(|_, out| put_demote(b"\xffit listens elsewhere", out).unwrap());
         Sim::spawn(Rc::clone(self).leave(false));
-        let pipe = Rc::clone(self);
+        let (pipe, said) = (Rc::clone(self), now());
         Sim::spawn(async move {
             let known = pipe.flushed().await && !pipe.state.borrow().mute;
             sleep(pipe.process.book.plan.travel() * 4 + Duration::from_secs(8)).await;
             if known && !pipe.has_ended() {
-                pipe.process.demoted_at.set(now());
+                pipe.process.demoted_at.set(Some((said, now())));
             }
         });
     }

@@ -70,8 +70,12 @@ pub(crate) struct Pipe {
     conn: Rc<Stream>,
     state: RefCell<State>,
     bell: Bell,
+    /// When it was welcome.
+    since: Cell<Timestamp>,
     /// Nothing is read before.
     stuck_until: Cell<Timestamp>,
+    /// When nothing was read last.
+    paused_at: Cell<Timestamp>,
 }
 
 struct State {
@@ -113,7 +117,9 @@ impl Pipe {
             conn: Rc::new(conn),
             state: RefCell::new(state),
             bell: Bell::default(),
-            stuck_until: Cell::new(Timestamp::ZERO),
+            since: Cell::default(),
+            stuck_until: Cell::default(),
+            paused_at: Cell::default(),
         })
     }
 
@@ -228,6 +234,7 @@ impl Pipe {
     async fn pause(&self) {
         let is_stuck = || self.process.deaf.get() || now() < self.stuck_until.get() && !self.process.book.calm.get();
         while is_stuck() && !self.process.gone.get() {
+            self.paused_at.set(now());
             sleep(Duration::from_millis(20)).await;
         }
     }
@@ -265,6 +272,7 @@ impl Pipe {
         let mut state = self.state.borrow_mut();
         state.streams = Streams::new(Role::Worker, welcome.streams_max, welcome.window, self.window);
         state.welcome = Some(*welcome);
+        self.since.set(now());
         drop(state);
         book.pipe_is_up(self.shard, true);
         book.count("pipes");
@@ -279,7 +287,10 @@ impl Pipe {
         }
         if let Event::Request { head, body, .. } = event {
             // Nothing that is on its way is so slow.
-            if self.process.demoted_at.get() < now() && self.process.book.plan.config.faults.stall == 0 {
+            if let Some((said, known)) = self.process.demoted_at.get()
+                && (self.since.get().max(self.paused_at.get()) < said && known < now())
+                && self.process.book.plan.config.faults.stall == 0
+            {
                 self.process.book.violate(5, "a process that wants plain HTTP was sent frames");
             }
             if self.state.borrow().closing {

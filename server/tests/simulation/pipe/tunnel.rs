@@ -76,7 +76,10 @@ impl Call {
                 let length = below(5000) as usize;
                 let head =
                     format!("HTTP/1.1 200 OK\r\nX-Id: {id}\r\nX-Length: {length}\r\nContent-Length: {length}\r\n\r\n");
-                let bytes = [head.into_bytes(), pattern(!id, length)].concat();
+                let mut bytes = [head.into_bytes(), pattern(!id, length)].concat();
+                if mood == Mood::DiesInBody {
+                    bytes.truncate(below(bytes.len() as u64) as usize);
+                }
                 let manner = Manner { bytes_max: [100, 64 * 1024][below(2) as usize], pause_ms: 0 };
                 if self.go_raw() && self.send(&bytes, manner).await {
                     nap(below(2) * 100).await;
