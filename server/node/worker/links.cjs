@@ -14,8 +14,8 @@ const response = require('./response.cjs');
 const { selfTest } = require('./selftest.cjs');
 const { patchServers } = require('./server.cjs');
 
-/** How long a server waits for the front before it goes on with HTTP alone. */
-const WELCOME_TIMEOUT_MS = 1000;
+/** How long a server waits for the front before it goes on with HTTP alone: a machine may start many workers at once. */
+const WELCOME_TIMEOUT_MS = 5000;
 /** A connection that broke is dialled again after that, and more slowly each time it fails. */
 const REDIAL_MIN_MS = 1000;
 const REDIAL_MAX_MS = 30_000;
@@ -49,7 +49,8 @@ class Links {
   /** Dials; calls back once, with whether all shards have answered. */
   open(onReady) {
     this.onReady = onReady;
-    this.timer = setTimeout(() => this.settle(false), WELCOME_TIMEOUT_MS);
+    // An answer that is here already is read first: perhaps it was this process that did not come to look.
+    this.timer = setTimeout(() => (this.timer = setImmediate(() => this.settle(false))), WELCOME_TIMEOUT_MS);
     this.dial(this.about.pipe);
   }
 
@@ -65,6 +66,7 @@ class Links {
     if (onReady === undefined) return;
     this.onReady = undefined;
     clearTimeout(this.timer);
+    clearImmediate(this.timer);
     this.isReady = isReady;
     if (isReady) this.heartbeat = new Heartbeat(this);
     else this.abandon();
