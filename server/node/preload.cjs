@@ -27,7 +27,8 @@ if (require('worker_threads').isMainThread && !require('cluster').isWorker) {
   // Between Forebay and the application may be a launcher (npm, next start): then the variables have to live until the
   // process that really serves was found. Otherwise nobody else is meant.
   if (endpoint && !inherit) forget();
-  if (pipe) require('./worker/links.cjs').prepare();
+  // Attached processes may find the front's pipe later.
+  if (pipe || !endpoint) require('./worker/links.cjs').prepare();
   // Whoever asks a worker for its inspector (SIGUSR1; Forebay does when one hangs) must not meet another one's port.
   const options = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS}`;
   if (endpoint && process.debugPort === 9229 && !options.includes('--inspect')) process.debugPort = 0;
@@ -142,7 +143,7 @@ function takeOver(endpoint, inherit) {
     const hidden = `${endpoint}~`;
     if (process.platform === 'win32' || exists(endpoint) || Buffer.byteLength(hidden) > 103) {
       listen.call(server, ...moved(request, endpoint));
-      if (server._handle) feed(server, about, fed);
+      if (server._handle) taken.links = feed(server, about, fed);
       return server;
     }
     remove(hidden);
@@ -150,8 +151,11 @@ function takeOver(endpoint, inherit) {
     const handle = server._handle;
     if (!handle) return server;
     server._pipeName = endpoint;
-    server.once('close', () => remove(endpoint));
-    feed(server, about, (isFed, reason) => {
+    server.once('close', () => {
+      // Unless it is another one's by now.
+      if (taken === null) remove(endpoint);
+    });
+    taken.links = feed(server, about, (isFed, reason) => {
       if (server._handle !== handle) return;
       require('fs').renameSync(hidden, endpoint);
       fed(isFed, reason);
@@ -160,8 +164,9 @@ function takeOver(endpoint, inherit) {
   }
 
   /** A later server wants the endpoint by name: the one that was there first goes to the port it had asked for. */
-  function giveBack({ server, args, announced }) {
+  function giveBack({ server, args, announced, links }) {
     taken = null;
+    links?.close();
     delete server.address;
     const handle = server._handle;
     if (!handle || typeof handle.close !== 'function') return;

@@ -4,7 +4,7 @@
 const assert = require('node:assert/strict');
 const { test: declare } = require('node:test');
 const fs = require('node:fs');
-const { start, said, get, until } = require('./helpers.js');
+const { start, said, get, until, freePort } = require('./helpers.js');
 const { FLAG, Front } = require('./front.js');
 
 const HEAD = `const http = require('node:http');
@@ -12,7 +12,7 @@ const say = (name, value) => console.log(name + ' ' + JSON.stringify(value === u
 const serve = (listener) => { const server = http.createServer(listener); server.listen(3000, () => console.log('READY')); return server; };
 `;
 
-const test = (name, run) => declare(name, { timeout: 30_000 }, run);
+const test = (name, ...rest) => declare(name, { timeout: 30_000, ...(rest.length > 1 ? rest[0] : {}) }, rest.at(-1));
 
 /** A worker that is fed through frames, and the connection to it. */
 async function fed(t, code, { front: options, ...rest } = {}) {
@@ -313,7 +313,8 @@ test('servers of an attached process announce themselves', async (t) => {
       http.createServer().listen(0, () => { console.log('READY'); a.close(() => say('closed')); });
     })();`, { env: { FOREBAY_PIPE: path, FOREBAY_ENDPOINT: undefined, PORT: undefined } });
   const [[folder, inherited]] = said(app, 'where');
-  assert.equal(inherited, null);
+  // Whoever set it may mean child processes, as a test runner's.
+  assert.equal(inherited, path);
   const pipe = await front.ready({ endpoint: `${folder}/b`, shard: 1 });
   assert.deepEqual([pipe.about.worker, pipe.about.generation], [0xffff, 0]);
   const answer = pipe.request();
@@ -350,4 +351,31 @@ test('raw HTTP that cannot be carried costs its client, and the worker the pipe'
   await answer.ended;
   assert.equal(answer.resetCode, 2);
   assert.match(String(await pipe.got('DEMOTE')), /writes to sockets itself/);
+});
+
+test('who listens on PORT itself is fed, whoever came first', async (t) => {
+  const { app, front, pipe } = await fed(t, `const first = http.createServer((req, res) => res.end('first')).listen(Number(process.env.FREE), '127.0.0.1', () => {
+      setTimeout(() => http.createServer((req, res) => res.end('second')).listen(process.env.PORT, () => console.log('READY')), 100);
+    });`, { env: { FREE: String(await freePort()) } });
+  await pipe.got('CLOSING');
+  await until(() => front.connections.some((one) => one !== pipe && one.isReady), 'the second server');
+  const answer = front.connections.find((one) => one !== pipe && one.isReady).request();
+  await answer.ended;
+  assert.equal(String(answer.body), 'second');
+  await pipe.closed;
+  await until(() => fs.existsSync(app.endpoint), 'the endpoint');
+  assert.equal(await get(app.endpoint), 'second');
+});
+
+test('an attached process finds the pipe beside its path', { skip: process.platform === 'win32' }, async (t) => {
+  const folder = fs.mkdtempSync(`${require('node:os').tmpdir()}/forebay-beside-`);
+  t.after(() => fs.rmSync(folder, { recursive: true, force: true }));
+  const front = new Front();
+  t.after(() => front.close());
+  await front.listen(`${folder}/forebay.pipe`);
+  await start(t, `${HEAD} http.createServer((req, res) => res.end('beside')).listen('${folder}/app.sock', () => console.log('READY'));`,
+    { env: { FOREBAY_ENDPOINT: undefined, PORT: undefined } });
+  const answer = (await front.ready({ endpoint: `${folder}/app.sock` })).request();
+  await answer.ended;
+  assert.equal(String(answer.body), 'beside');
 });

@@ -211,7 +211,7 @@ impl Talk {
     /// Talks through a tunnel to an echo; true if all came back.
     pub(crate) async fn echo(&mut self, ask: &Ask, already: usize) -> bool {
         self.book.count("tunnelled");
-        let length = already + below(5000) as usize;
+        let length = already + below(if self.stall.is_some() { 20_000 } else { 5000 }) as usize;
         let bytes = pattern(ask.id, length);
         let (conn, rest) = (Rc::clone(&self.wire.conn), bytes[already..].to_vec());
         Sim::spawn(async move {

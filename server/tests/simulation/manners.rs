@@ -187,6 +187,10 @@ async fn bad_chunk(talk: &mut Talk) {
 /// came back.
 pub(crate) async fn upgraded(talk: &mut Talk) -> Option<bool> {
     let mut ask = Ask::upgrade(&talk.book);
+    if talk.book.plan.frames > 0 && !talk.book.calm.get() && chance(500) {
+        // Who does not read is owed what was said in many small frames.
+        talk.stall = Some(1 << (10 + below(4)));
+    }
     let eager = if chance(400) { below(600) as usize } else { 0 };
     ask.body = pattern(ask.id, eager);
     talk.send(vec![ask.clone()]);
