@@ -102,7 +102,8 @@ impl Feeding {
     pub(super) fn on_dialled(&self, generation: Generation, pid: u32, version: Option<Version>) {
         let version = version.map_or(0, |v| 1 << 48 | u64::from(v.0) << 32 | u64::from(v.1) << 16 | u64::from(v.2));
         // Another process than the one before, which had the same generation: workers of somebody else's have no other.
-        if self.pid.swap(pid, Relaxed) != pid || self.of(generation).is_none() {
+        // One that dials in again, or whose HELLO was long on its way, is what it was.
+        if self.pid.swap(pid, Relaxed) != pid {
             self.demoted.store(0, Release);
         }
         self.version.store(version, Relaxed);
@@ -136,9 +137,9 @@ impl Feeding {
         })
     }
 
-    /// Whether that is news.
+    /// Whether that is news. What a process that is gone had to say may come behind what its successor said.
     pub(super) fn demote(&self, generation: Generation) -> bool {
-        self.demoted.swap(generation.0, AcqRel) != generation.0
+        self.demoted.fetch_max(generation.0, AcqRel) < generation.0
     }
 
     pub(super) fn is_demoted(&self, generation: Generation) -> bool {

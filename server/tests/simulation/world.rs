@@ -49,6 +49,8 @@ pub(crate) fn run(seed: u64) -> Outcome<Ended> {
 async fn world(plan: Plan) -> Ended {
     let endpoint = |worker: WorkerId, generation: Generation| Endpoint::new(format!("/run/{worker}-{}", generation.0));
     let bulletin = Arc::new(Bulletin::new(iter::once(0..plan.slots).collect(), plan.shards, Box::new(endpoint)));
+    // So that workers are asked; nobody here minds one that does not answer.
+    bulletin.set_stuck_after(Some(Duration::from_secs(30)));
     let book = Rc::new(Book::new(plan, Arc::clone(&bulletin)));
     let shards = Rc::new(Cell::new(0));
     start_shards(&book, &shards);

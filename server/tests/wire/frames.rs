@@ -1,14 +1,13 @@
 //! A worker that speaks frames: what goes over the pipe, and what becomes of it when something is not as it should be.
 
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-
 use forebay_core::id::{Generation, WorkerId};
 use forebay_core::pipe::{
     Decoder, Event, HeadEncoder, Hello, ResetCode, Role, StreamId, VERSION, flag, put_closing, put_data, put_hello,
     put_raw, put_reset, put_window,
 };
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use super::harness::{DEADLINE, Front};
 use super::{GET, OK};
@@ -57,11 +56,10 @@ impl FrameWorker {
     }
 
     fn more(&mut self) -> bool {
-        let mut bytes = vec![0; 65536];
-        let count = self.stream.read(&mut bytes).unwrap();
-        bytes.truncate(count);
-        self.input = bytes.leak();
-        count > 0
+        let bytes = vec![0; 65536].leak();
+        let count = self.stream.read(bytes).unwrap();
+        self.input = &bytes[..count];
+        !self.input.is_empty()
     }
 
     /// The next frame but PING; none at the end of the connection.
@@ -89,17 +87,7 @@ impl FrameWorker {
             Event::Reset { stream, code } => Got::Reset(stream, code),
             Event::Window { stream, credit } => Got::Window(stream, credit),
             Event::Ping(_) => return Some(None),
-            event @ (Event::Hello(_)
-            | Event::Welcome(_)
-            | Event::Pong(_)
-            | Event::Stats(_)
-            | Event::Drain
-            | Event::Closing
-            | Event::Demote(_)
-            | Event::Stack(_)
-            | Event::Response { .. }
-            | Event::Inform { .. }
-            | Event::Raw(_)) => panic!("{event:?}"),
+            event => panic!("{event:?}"),
         }))
     }
 

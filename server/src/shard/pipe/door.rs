@@ -18,8 +18,12 @@ use crate::bulletin::{Event as Report, Version as Runtime};
 use crate::shard::op::{Op, reader, settle};
 use crate::shard::{ACCEPT_PAUSE, Engine, Shard};
 
-/// Time between two PINGs. 1 s.
+/// Time between two PINGs while nothing else is asked of the worker. 1 s.
 const BEAT: Duration = Duration::from_secs(1);
+
+/// Time between two PINGs while requests wait for their responses, unless `workers.stuck_after` is near that. 5 s: when a
+/// process is killed we learn whether it had read what was written last, and that should be the request.
+const BEAT_BUSY_MAX: Duration = Duration::from_secs(5);
 
 /// What counts at most between two looks for an answer. 500 ms: several times what they are apart.
 const LOOK_MAX: Duration = Duration::from_millis(500);
@@ -28,7 +32,7 @@ const LOOK_MAX: Duration = Duration::from_millis(500);
 const TELL_AGAIN: Duration = Duration::from_secs(5);
 
 /// A worker's life signs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Heart {
     /// When the last PING was sent.
     asked: Timestamp,
@@ -38,6 +42,13 @@ pub(super) struct Heart {
     looked: Timestamp,
     /// For how long we have looked in vain. Time in which we did not look does not count: then it was us who slept.
     waited: Duration,
+}
+
+impl Heart {
+    /// Of a connection that begins: its worker has just said that it lives.
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self { asked: now, looked: now, token: None, waited: Duration::ZERO }
+    }
 }
 
 /// Accepts workers until the entrance is closed.
@@ -200,10 +211,11 @@ async fn read<E: Engine>(
 
 impl<E: Engine> Pipe<E> {
     /// Asks whether the event loop turns, if the last answer is a while ago.
-    pub(super) fn beat(&self, now: Timestamp) {
+    pub(super) fn beat(&self, now: Timestamp, patience: Duration) {
         let mut state = self.state.borrow_mut();
-        let State { heart, out, is_dead, .. } = &mut *state;
-        if *is_dead || heart.token.is_some() || now.since(heart.asked) < BEAT {
+        let State { heart, out, is_dead, inboxes, .. } = &mut *state;
+        let pause = if inboxes.is_empty() { BEAT } else { (patience / 4).clamp(BEAT, BEAT_BUSY_MAX) };
+        if *is_dead || heart.token.is_some() || now.since(heart.asked) < pause {
             return;
         }
         (heart.asked, heart.looked) = (now, now);

@@ -141,6 +141,10 @@ impl Inboxes {
         key
     }
 
+    fn is_empty(&self) -> bool {
+        self.free.len() == self.all.len()
+    }
+
     fn remove(&mut self, key: u32) {
         self.all[key as usize] = None;
         self.free.push(key);
@@ -171,7 +175,7 @@ impl<E: Engine> Pipe<E> {
             last_write_at: 0,
             data_bytes_max: from.data_bytes_max,
             inline_max: INLINE_BYTES_MAX.min(from.data_bytes_max.min(from.window) as usize),
-            heart: door::Heart::default(),
+            heart: door::Heart::new(E::now()),
         };
         let (worker, generation) = (from.worker, from.generation);
         Self { worker, generation, conn, state: RefCell::new(state), flush: Flush::default() }

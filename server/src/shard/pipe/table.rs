@@ -56,10 +56,10 @@ impl<E: Engine> Pipes<E> {
 
     /// Asks every worker now and then whether its event loop turns, and says whose has not for too long.
     pub(in crate::shard) fn beat(&self, now: Timestamp, bulletin: &Bulletin) {
-        let patience = bulletin.stuck_after();
+        let Some(patience) = bulletin.stuck_after() else { return };
         for pipe in &*self.all.borrow() {
-            pipe.beat(now);
-            if let Some(silence) = patience.and_then(|patience| pipe.silence(now, patience)) {
+            pipe.beat(now, patience);
+            if let Some(silence) = pipe.silence(now, patience) {
                 bulletin.report(Event::Stuck(pipe.worker, pipe.generation, silence));
             }
         }
@@ -76,20 +76,12 @@ impl<E: Engine> Pipes<E> {
 impl<E: Engine> Shard<E> {
     /// The connection over which a process takes new streams here.
     pub(in crate::shard) fn pipe_of(&self, worker: WorkerId, generation: Generation) -> Option<Rc<Pipe<E>>> {
-        self.pipes
-            .find(worker, generation, &self.bulletin)
-            .filter(|_| self.external || !self.is_demoted(worker, generation))
+        self.pipes.find(worker, generation, &self.bulletin)
     }
 
     /// Whether a process can be given requests where frames are asked for: it takes them here, or has said that it
     /// needs plain HTTP.
     pub(in crate::shard) fn is_fed(&self, worker: WorkerId, generation: Generation) -> bool {
-        self.pipes.has(worker, generation, &self.bulletin) || self.is_demoted(worker, generation)
-    }
-
-    /// Whether a process has said so, on whichever connection. Of somebody else's workers, which have no generations,
-    /// the next one at the same endpoint begins anew with the connections it makes.
-    fn is_demoted(&self, worker: WorkerId, generation: Generation) -> bool {
-        self.bulletin.is_demoted(worker, generation)
+        self.pipes.has(worker, generation, &self.bulletin) || self.bulletin.is_demoted(worker, generation)
     }
 }

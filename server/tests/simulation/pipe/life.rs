@@ -168,7 +168,7 @@ impl Pipe {
         let (pipe, said) = (Rc::clone(self), now());
         Sim::spawn(async move {
             let known = pipe.flushed().await && !pipe.state.borrow().mute;
-            sleep(pipe.process.book.plan.travel() * 4 + Duration::from_secs(2)).await;
+            sleep(pipe.process.book.plan.travel() * 4 + Duration::from_secs(8)).await;
             if known && !pipe.has_ended() {
                 pipe.process.demoted_at.set(Some((said, now())));
             }
