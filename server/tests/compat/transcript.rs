@@ -67,8 +67,11 @@ fn shown(name: &str, notes: &[String]) -> String {
     notes.iter().fold(name.to_owned(), |text, note| format!("{text}\n  {note}"))
 }
 
+/// A check's name and what it wrote down.
+type Entry = (String, Vec<String>);
+
 /// The lines that only one of two has, in place.
-fn difference((mine, theirs): (&(String, Vec<String>), &(String, Vec<String>))) -> Option<String> {
+fn difference((mine, theirs): (&Entry, &Entry)) -> Option<String> {
     if mine == theirs {
         return None;
     }
