@@ -315,7 +315,8 @@ impl<'s, E: Engine, S: Side> Flow<'_, 's, E, S> {
                 rest.append(&mut self.relay.to_client);
                 self.relay.to_client = rest;
                 self.side.on_client_wrote(count, self.relay.to_client.is_empty());
-                self.worker_since = self.worker_since.max(self.client_write_since);
+                // What the client took its time for held the worker back: its turn begins now.
+                self.worker_since = self.now();
                 Ok(())
             }
         }
