@@ -92,6 +92,8 @@ struct Shard<E: Engine> {
     affinity: Affinity,
     pool: Pool,
     arena: Arena,
+    /// For attempts over HTTP.
+    attempts: Arena,
     timers: Timers,
     /// Now, as an IMF-fixdate (RFC 9110 section 5.6.7).
     date: RefCell<[u8; 29]>,
@@ -190,6 +192,7 @@ impl<E: Engine> Shard<E> {
             index: setup.index,
             pool,
             arena: Arena::new(ARENA_BLOCKS_MAX),
+            attempts: Arena::new(ARENA_BLOCKS_MAX),
             timers: Timers::default(),
             date: RefCell::new([b' '; 29]),
             upstreams: (0..bulletin.slots()).map(|_| RefCell::new(IdlePool::new(idle_max))).collect(),
