@@ -15,7 +15,7 @@ use forebay_core::limits::Limits;
 use forebay_core::time::Timestamp;
 
 /// Pieces of a response body up to this size are copied behind the head, so that a small response is one buffer.
-const COALESCE_BYTES: usize = 1024;
+pub(super) const COALESCE_BYTES: usize = 1024;
 
 /// Room for what encoding adds to a response head: `Date` and `Connection`.
 const HEAD_ROOM: usize = 96;

@@ -11,11 +11,11 @@ use forebay_core::http1::{Delivery, Framing, LAST_CHUNK, RequestFacts, ResponseF
 use forebay_core::pipe::{End, LengthDigits, Reply, ResetCode, Response, encode_trailers};
 
 use crate::shard::pump::Fault;
-use crate::shard::relay::Terms;
+use crate::shard::relay::{COALESCE_BYTES, Terms};
 
-/// Pieces of a response body up to this size are copied behind what was written before, so that a small response is
-/// one buffer. 1 KiB.
-const COALESCE_BYTES: usize = 1024;
+/// Bytes of informational responses in one exchange, as its client gets them. 256 KiB: thousands of them. Frames that are
+/// no body need no credit, so nothing else bounds what waits for a client that does not read.
+const INFORM_BYTES_MAX: usize = 256 * 1024;
 
 /// Room for what a head grows by on its way to HTTP/1.1: status line, `Date`, `Connection`, `Content-Length`.
 const HEAD_ROOM: usize = 160;
@@ -40,6 +40,8 @@ pub(super) struct Inbox {
     planned: Option<Plan>,
     /// The chunk that small pieces are written into.
     tail: Option<Chunk>,
+    /// Bytes of informational responses so far.
+    inform_bytes: usize,
 }
 
 /// What an exchange takes.
@@ -85,6 +87,7 @@ impl Inbox {
             ended: false,
             planned: None,
             tail: None,
+            inform_bytes: 0,
         }
     }
 
@@ -150,6 +153,12 @@ impl Inbox {
         if reply.encode(terms.date, &mut out).is_err() {
             out = pool.take(ChunkSize::Large);
             reply.encode(terms.date, &mut out).map_err(|_full| "The head does not fit.")?;
+        }
+        if informational {
+            self.inform_bytes += out.len();
+            if self.inform_bytes > INFORM_BYTES_MAX {
+                return Err("There are too many informational responses.");
+            }
         }
         self.tail = Some(out);
         if informational {
@@ -296,5 +305,27 @@ impl forebay_core::http1::Sink for SizeLine {
         room.copy_from_slice(bytes);
         self.len += bytes.len();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use forebay_core::http1::{RequestHead, judge_request};
+    use forebay_core::pipe::FieldSection;
+
+    use super::*;
+
+    #[test]
+    fn informational_responses_are_bounded() {
+        let head = RequestHead::parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 10).unwrap();
+        let (pool, terms) = (Pool::new(0), Terms { may_keep_alive: true, date: b"" });
+        let mut inbox = Inbox::new(judge_request(&head).unwrap(), 0);
+        let inform = Response { flags: 0, status: 102, reason: b"", fields: FieldSection::EMPTY };
+        let mut sent = 0;
+        while inbox.on_head(&inform, 0, true, &pool, &terms).is_ok() {
+            sent += 1;
+            assert!(inbox.inner.to_client.len() <= INFORM_BYTES_MAX);
+        }
+        assert!(sent > 1000, "{sent}");
     }
 }
