@@ -42,6 +42,7 @@ impl<E: Engine> Stream<E> {
         if *is_dead {
             return;
         }
+        let before = out.total();
         while !data.is_empty() {
             let credit = streams.credit(self.id).min(*data_bytes_max);
             let count = data.len().min(credit as usize);
@@ -64,8 +65,12 @@ impl<E: Engine> Stream<E> {
                 inbox.told = true;
             }
         }
+        // Without credit there is nothing to wake the writer for.
+        let has_sent = out.total() > before;
         drop(state);
-        self.pipe.flush.want();
+        if has_sent {
+            self.pipe.flush.want();
+        }
     }
 
     /// Ends our half, with trailer fields if there are any.
