@@ -15,7 +15,7 @@ use super::relay::{Relay, Terms};
 use super::{Engine, Shard};
 
 /// Bytes in one write beyond which a worker may have read part of it before it closed: node reads 64 KiB at a time.
-const ONE_READ_BYTES: u64 = 64 * 1024;
+pub(super) const ONE_READ_BYTES: u64 = 64 * 1024;
 
 /// Where the request stands on the wire.
 #[derive(Debug)]

@@ -27,6 +27,7 @@ use forebay_core::pipe::{
 };
 use forebay_transports::Conn;
 
+use super::over_http::ONE_READ_BYTES;
 use super::pump::Fault;
 use super::relay::{Relay, Terms};
 use super::{Engine, Shard};
@@ -82,6 +83,8 @@ struct State {
     /// Bytes of the outbox that the socket accepted, and where the last write of them began.
     written: u64,
     last_write_at: u64,
+    /// How far the worker has read for certain: up to the latest request that it has said anything to.
+    read_to: u64,
     /// Body bytes the worker accepts in one frame, and in the first one.
     data_bytes_max: u32,
     inline_max: usize,
@@ -173,6 +176,7 @@ impl<E: Engine> Pipe<E> {
             encoder: HeadEncoder::default(),
             written: 0,
             last_write_at: 0,
+            read_to: 0,
             data_bytes_max: from.data_bytes_max,
             inline_max: INLINE_BYTES_MAX.min(from.data_bytes_max.min(from.window) as usize),
             heart: door::Heart::new(E::now()),
@@ -265,7 +269,7 @@ impl<E: Engine> Pipe<E> {
         let mut state = self.state.borrow_mut();
         let outcome = state.streams.on_event(event)?;
         let Some((id, _)) = event.signals() else { return Ok(()) };
-        let State { streams, inboxes, out, encoder, .. } = &mut *state;
+        let State { streams, inboxes, out, encoder, read_to, .. } = &mut *state;
         if outcome.answer {
             // Nine bytes always fit.
             let _fits = put_reset(id, ResetCode::Cancelled, out);
@@ -278,6 +282,7 @@ impl<E: Engine> Pipe<E> {
             return Ok(());
         }
         let Some(inbox) = inboxes.of(id) else { return Ok(()) };
+        *read_to = (*read_to).max(inbox.request_at);
         match event {
             Event::Response { head, body, .. } => {
                 respond(inbox, head, *body, false, shard).unwrap_or_else(|what| {
@@ -331,8 +336,10 @@ impl<E: Engine> Pipe<E> {
         let mut state = self.state.borrow_mut();
         (state.is_open, state.is_dead) = (false, true);
         let (written, last) = (state.written, state.last_write_at);
-        // A write of that size is one buffer of the kernel: what was left unread is at least the last one, as a whole.
-        let unread_from = if reset && written - last <= ONE_BUFFER_BYTES { last } else { written };
+        // A write of that size is one buffer of the kernel, and a read that has room for all there can be takes buffers
+        // whole: then what was left unread is at least the last one.
+        let is_whole = written - last <= ONE_BUFFER_BYTES && written - state.read_to <= ONE_READ_BYTES;
+        let unread_from = if reset && is_whole { last } else { written };
         for inbox in state.inboxes.all.iter_mut().flatten() {
             inbox.fail(Fault::Worker(if inbox.request_at >= written {
                 Seen::Nothing
