@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::Sender;
 use forebay::bulletin::{Bulletin, Door, Event, Phase};
 use forebay::config::{
-    Config, EngineChoice, ForwardingConfig, Launch, LogConfig, LogFormat, ShardsConfig, TransportChoice, WorkersConfig,
+    Config, Dispatch, EngineChoice, ErrorsConfig, ForwardingConfig, Launch, LogConfig, LogFormat, ResponseConfig,
+    ShardsConfig, Statuses, TransportChoice, WatchConfig, WorkersConfig,
 };
 use forebay::supervisor::logs::Output;
 use forebay::supervisor::{Command, Options, Outcome, Supervisor, signals};
@@ -97,15 +98,29 @@ fn config(dir: &Path) -> Config {
             drain_timeout: s(20),
             tunnel_drain_timeout: s(20),
             stop_timeout: s(20),
+            dispatch: Dispatch::Local,
+            control_pipe: false,
+            page_out_after: None,
             stuck_after: None,
             backoff_min: Duration::from_millis(20),
             backoff_max: Duration::from_millis(100),
         },
         shards: ShardsConfig { count: 1, pin: false, batch: false },
         limits: Limits::default(),
-        forwarding: ForwardingConfig { x_forwarded: true, forwarded: true, request_id: true, trusted: Vec::new() },
+        forwarding: ForwardingConfig {
+            x_forwarded: true,
+            forwarded: true,
+            request_id: true,
+            trusted: Vec::new(),
+            server_variables: Vec::new(),
+        },
         metrics: None,
         access_log: None,
+        app_log: None,
+        response: ResponseConfig { gather_bytes_max: 0, debug_header: false },
+        errors: ErrorsConfig { statuses: Statuses::Gateway, dev_pages: false },
+        watch: WatchConfig { files: Vec::new(), poll_interval: Duration::from_secs(5) },
+        debugger: None,
         log: LogConfig { levels: "info".into(), format: LogFormat::Text },
     }
 }

@@ -154,7 +154,7 @@ impl Request<'_, '_> {
 fn key(affinity: Affinity, head: &RequestHead<'_>, address: IpAddr) -> Option<u64> {
     let sticks = match affinity {
         Affinity::Off => false,
-        Affinity::Address => true,
+        Affinity::Address | Affinity::Cookie => true,
         // engine.io names its protocol's version in every request of a session.
         Affinity::Auto => {
             let query = head.target.iter().position(|&byte| byte == b'?').map(|at| &head.target[at..]);
