@@ -9,6 +9,7 @@
 
 mod event;
 mod live;
+mod station;
 mod vitals;
 
 use std::ops::Range;
@@ -24,6 +25,7 @@ use forebay_core::pipe::Stats;
 use forebay_transports::Endpoint;
 
 pub use event::Event;
+pub use station::{Condition, Station};
 use vitals::Feeding;
 pub use vitals::{Feed, Version, Vitals};
 
@@ -78,6 +80,7 @@ struct Slot {
     failures: AtomicU64,
     vitals: Vitals,
     feeding: Feeding,
+    board: station::Board,
 }
 
 /// What the server as a whole is doing.

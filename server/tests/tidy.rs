@@ -39,8 +39,6 @@ const UNREAD: &[(&str, &str)] = &[
     ("watch", "to come"),
     ("debugger", "to come"),
     ("gather_bytes_max", "to come"),
-    ("debug_header", "to come"),
-    ("statuses", "to come"),
     ("files", "to come"),
     ("poll_interval", "to come"),
     ("path_segment", "to come"),

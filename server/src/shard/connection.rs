@@ -14,13 +14,15 @@ use forebay_core::buf::{Chunk, ChunkSize, Slice};
 use forebay_core::http1::{HeadScanner, Reject, Scan};
 use forebay_transports::{Completion, Conn, Peer};
 
-use super::exchange::{After, exchange};
+use super::ending::After;
+use super::exchange::exchange;
 use super::op::{Op, reader, settle};
 use super::record::Outcome;
-use super::respond::Then;
+use super::respond::{Answer, Then};
 use super::timers::Timer;
 use super::{Engine, Shard};
 use crate::bulletin::{ShardStats, Shed};
+use crate::status::Cause;
 
 /// How long a closing connection waits for the client to read the answer. 2 s.
 const LINGER: Duration = Duration::from_secs(2);
@@ -103,7 +105,8 @@ async fn serve<E: Engine>(counted: Counted<E>, client: Client<E>) {
 async fn turn_away<E: Engine>(counted: Counted<E>, client: Client<E>) {
     let shard = &*counted.0;
     let reads = pin!(reader(&client.conn));
-    let sent = shard.answer(&client.conn, &client.timer, Shed::Connections.into(), Then::CLOSE).await;
+    let answer = Answer::shed(Shed::Connections, Cause::Connections);
+    let sent = shard.answer(&client.conn, &client.timer, answer, Then::CLOSE).await;
     close(shard, &client, reads, sent).await;
 }
 

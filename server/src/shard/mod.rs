@@ -8,6 +8,7 @@
 //! [`bulletin`](crate::bulletin), and never spawns, locks or reads a file.
 
 mod connection;
+mod ending;
 mod exchange;
 mod lease;
 mod op;

@@ -12,13 +12,14 @@ use forebay_core::worker::{Action, Door, Fault, Journey, Lifecycle, Policy, Repo
 use forebay_transports::Endpoint;
 use rustix::process::Pid;
 
+use super::condition::condition_of;
 use super::logs::{Logs, Tail};
 use super::report::{Facts, Throttle, report};
 use super::settings::Settings;
 use super::spawn::{Order, spawn};
 use super::watch::{Probe, listens, seal};
 use super::{Captured, Ended, inspector, reap};
-use crate::bulletin::{self, Bulletin, Notice};
+use crate::bulletin::{self, Bulletin, Notice, Station};
 
 /// What a slot uses of its supervisor.
 pub(super) struct Tools<'a> {
@@ -245,6 +246,8 @@ impl Slot {
                 Action::Report(what) => self.report(what, load, tools),
             }
         }
+        let condition = condition_of(self.life.want(), self.life.state(), &self.journey, &self.settings.launch);
+        tools.bulletin.set_station(self.id, Station { number: self.index, condition });
     }
 
     fn signal(&mut self, send: impl FnOnce(Pid, &mut Process)) {

@@ -7,6 +7,7 @@
 
 mod aborts;
 mod applications;
+mod causes;
 mod client;
 mod connections;
 mod crashes;
