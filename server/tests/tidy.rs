@@ -34,7 +34,6 @@ const PLATFORM: &[(&str, &str)] = &[
 const UNREAD: &[(&str, &str)] = &[
     ("control_pipe", "to come"),
     ("page_out_after", "to come"),
-    ("server_variables", "to come"),
     ("app_log", "to come"),
     ("watch", "to come"),
     ("debugger", "to come"),

@@ -4,7 +4,7 @@
 //! words. Everything an exchange needs lives in an arena block for as long as the exchange lasts.
 
 use std::future::poll_fn;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
@@ -41,9 +41,10 @@ pub(super) struct Client<E: Engine> {
     pub(super) route: u16,
     /// Its address; an IPv4 address in IPv6 form is one of IPv4.
     pub(super) address: IpAddr,
-    /// Its port, and the one it connected to.
+    /// Its port.
     pub(super) port: u16,
-    pub(super) local_port: u16,
+    /// What it connected to.
+    pub(super) local: SocketAddr,
 }
 
 /// Why no request came.
@@ -83,7 +84,7 @@ pub(super) fn start<E: Engine>(shard: &Rc<Shard<E>>, conn: E::Downstream, peer: 
         route,
         address: ip.to_canonical(),
         port: peer.remote.port(),
-        local_port: peer.local.port(),
+        local: peer.local,
     };
     let counted = Counted::new(Rc::clone(shard));
     if crowded {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use forebay_core::buf::{Chunk, ChunkSize, Slice};
 use forebay_core::dispatch::{Failure, Seen, Verdict, after_failure};
 use forebay_core::http1::{
-    Added, Forwarding, Framing, Full, Reject, RequestFacts, RequestHead, encode_request, judge_request,
+    Added, Forwarding, Framing, Full, Reject, RequestFacts, RequestHead, Variables, encode_request, judge_request,
 };
 use forebay_core::id::RequestId;
 use forebay_core::limits::Limits;
@@ -88,9 +88,12 @@ fn admit<'h>(limits: &Limits, bytes: &'h [u8]) -> Result<(RequestHead<'h>, Reque
     }
 }
 
-impl Request<'_, '_> {
+impl<'r> Request<'r, '_> {
     /// The fields to add for the worker, if any.
-    fn forwarding<'a, E: Engine>(&self, client: &Client<E>, address: &'a AddressText) -> Option<Forwarding<'a>> {
+    fn forwarding<'a, E: Engine>(&self, client: &Client<E>, address: &'a AddressText) -> Option<Forwarding<'a>>
+    where
+        'r: 'a,
+    {
         self.live.forwarding.as_ref().map(|config| Forwarding {
             peer: address.as_bytes(),
             scheme: "http",
@@ -101,6 +104,11 @@ impl Request<'_, '_> {
                 real_ip: false,
                 forwarded: config.forwarded,
                 request_id: config.request_id,
+            },
+            variables: Variables {
+                list: &self.live.variables,
+                peer_port: client.port,
+                local: Some((client.local.ip(), client.local.port())),
             },
         })
     }
@@ -227,7 +235,7 @@ async fn over_pipe<'s, E: Engine>(
 ) -> Ended {
     let address = AddressText::new(client.address);
     let forwarding = request.forwarding(client, &address);
-    let origin = pipe::Origin { address: address.as_bytes(), port: client.port, local_port: client.local_port };
+    let origin = pipe::Origin { address: address.as_bytes(), port: client.port, local_port: client.local.port() };
     let stream = match pipe.open(request.head, &request.facts, forwarding.as_ref(), &origin, relay) {
         Ok(stream) => stream,
         Err(Unsendable::TooLarge | Unsendable::TooManyFields) => return Ended::TooLarge,
