@@ -11,7 +11,8 @@ use clap::{Args, Parser, Subcommand, value_parser};
 
 use crate::app::attach;
 use crate::config::{self, ConfigErrors, FrontSources, Origin, Problem, Sources};
-use crate::{bench, logging, run};
+use crate::supervisor::Command as Order;
+use crate::{bench, logging, run, service, signals};
 
 /// Exit code for a command line or configuration that is wrong. 0 is stopped as asked, 1 a failure at run time.
 pub const EXIT_USAGE: u8 = 2;
@@ -37,6 +38,13 @@ enum Command {
     Front(FrontArgs),
     /// Measures an application under bare node, node's cluster and Forebay, side by side.
     Bench(BenchArgs),
+    /// Tells a running server to replace its workers without losing a request.
+    Reload(ServerArgs),
+    /// Tells a running server to finish what is in flight, and to end.
+    Stop(ServerArgs),
+    /// Registers Forebay as a Windows service, and starts, stops and removes it.
+    #[command(subcommand)]
+    Service(service::Action),
     /// Prints the path of the script that lets a node process of your own join a front:
     /// NODE_OPTIONS="--require $(forebay preload)".
     Preload,
@@ -120,6 +128,13 @@ struct BenchArgs {
 }
 
 #[derive(Args, Debug)]
+struct ServerArgs {
+    /// The server's process id. Default: the only server of this user.
+    #[arg(long, value_name = "N")]
+    pid: Option<u32>,
+}
+
+#[derive(Args, Debug)]
 struct CommonArgs {
     /// What drives the sockets: monoio or compio.
     #[arg(long, value_name = "ENGINE")]
@@ -199,6 +214,9 @@ impl Cli {
             Command::Check(args) => execute_check(args),
             Command::Front(args) => execute_front(args),
             Command::Bench(args) => execute_bench(args),
+            Command::Reload(args) => Ok(execute_tell(&args, Order::Reload)),
+            Command::Stop(args) => Ok(execute_tell(&args, Order::Stop)),
+            Command::Service(action) => Ok(service::execute(action)),
             Command::Preload => Ok(execute_preload()),
         };
         outcome.unwrap_or_else(|errors| {
@@ -232,6 +250,16 @@ fn execute_front(args: FrontArgs) -> Result<ExitCode, ConfigErrors> {
 fn execute_bench(args: BenchArgs) -> Result<ExitCode, ConfigErrors> {
     let options = args.options();
     bench::run(&options, config::resolve(&args.sources()?)?)
+}
+
+fn execute_tell(args: &ServerArgs, order: Order) -> ExitCode {
+    match signals::tell_server(args.pid, order) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn execute_preload() -> ExitCode {

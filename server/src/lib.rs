@@ -14,5 +14,8 @@ pub mod cpus;
 pub mod logging;
 pub mod metrics;
 pub mod run;
+pub mod service;
 pub mod shard;
+pub mod signals;
+pub mod spawn;
 pub mod supervisor;

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use forebay_transports::Endpoint;
+use forebay_transports::{Endpoint, HAS_MONOIO};
 
 use super::draft::Draft;
 use super::error::{ConfigErrors, Origin, Problem};
@@ -133,8 +133,7 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, ConfigErrors> {
 }
 
 /// The engine where nobody chose one.
-pub(super) const DEFAULT_ENGINE: EngineChoice =
-    if cfg!(target_os = "linux") { EngineChoice::Monoio } else { EngineChoice::Compio };
+pub(super) const DEFAULT_ENGINE: EngineChoice = if HAS_MONOIO { EngineChoice::Monoio } else { EngineChoice::Compio };
 
 /// A count, or one per vCPU.
 pub(super) fn count(value: Option<u64>, cpus: usize) -> usize {
@@ -297,7 +296,7 @@ pub(super) fn related(draft: &Draft, rows: &[Row], problems: &mut Vec<Problem>) 
         let what = "no access log to format (access_log.path is off)".to_owned();
         wrong("access_log.format", what, "set access_log.path to a file, or to \"-\" for standard output");
     }
-    if draft.engine == Some(EngineChoice::Monoio) && !cfg!(target_os = "linux") {
+    if draft.engine == Some(EngineChoice::Monoio) && !HAS_MONOIO {
         wrong("server.engine", "not on this system (\"monoio\"), allowed: \"compio\"".to_owned(), "leave it out");
     }
     if let Some(metrics) = draft.metrics
@@ -315,7 +314,7 @@ pub(super) fn related(draft: &Draft, rows: &[Row], problems: &mut Vec<Problem>) 
 fn long_path(runtime_dir: &Path, rows: &[Row], problems: &mut Vec<Problem>) {
     let most = Endpoint::PATH_BYTES_MAX - ENDPOINT_NAME_BYTES;
     let length = runtime_dir.as_os_str().len();
-    if length > most && !cfg!(windows) {
+    if length > most && Endpoint::IS_FILE {
         let what = format!("too long ({length} bytes), allowed: up to {most} bytes");
         problems.push(
             Problem::new(origin(rows, "server.runtime_dir"), "server.runtime_dir", what)

@@ -1,5 +1,7 @@
 //! The settings: one table that reading, messages, `forebay check` and the reference in the README all come from.
 
+use forebay_transports::HAS_MONOIO;
+
 use std::time::Duration;
 
 use super::value::Kind::{
@@ -93,7 +95,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     found(
         "server.engine",
         OneOf(&["monoio", "compio"], |d, v| d.set_engine(v)),
-        if cfg!(target_os = "linux") { "monoio" } else { "compio" },
+        if HAS_MONOIO { "monoio" } else { "compio" },
         "What drives the sockets. monoio: io_uring, or epoll where that is refused; Linux, and the default there. \
          compio: io_uring on Linux, IOCP on Windows, and the default elsewhere.",
     )

@@ -17,8 +17,9 @@ use super::shards::{Plan, bind, join};
 use crate::access_log::AccessLogHandle;
 use crate::bulletin::{Bulletin, Door, Endpoints, Notice, Phase};
 use crate::config::{Affinity, FrontConfig, TransportChoice};
+use crate::signals;
 use crate::supervisor::runtime_dir::StartError;
-use crate::supervisor::{Command, Outcome, signals};
+use crate::supervisor::{Command, Outcome};
 
 /// What clients of a front alone get to be finished when it stops. 30 s, as `workers.drain_timeout`.
 const FRONT_DRAIN: Duration = Duration::from_secs(30);
