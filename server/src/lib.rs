@@ -15,4 +15,5 @@ pub mod logging;
 pub mod metrics;
 pub mod run;
 pub mod shard;
+pub mod site;
 pub mod supervisor;

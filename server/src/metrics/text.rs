@@ -40,7 +40,7 @@ impl Metrics {
 
     /// The value of each worker, its slots added up.
     pub(super) fn by_worker(&self, of: impl Fn(WorkerId) -> u64) -> Vec<(String, u64)> {
-        let slots = self.bulletin.slots();
+        let slots = self.bulletin.workers();
         let workers = self.workers.max(1);
         let mut sums = vec![0; workers];
         for slot in 0..slots {

@@ -47,7 +47,7 @@ impl Metrics {
 
     /// One process a worker: of two that are open for a moment at a reload, the one in the later slot.
     fn ready(&self) -> Vec<Ready<'_>> {
-        let (slots, workers) = (self.bulletin.slots(), self.workers.max(1));
+        let (slots, workers) = (self.bulletin.workers(), self.workers.max(1));
         let mut found: Vec<Option<Ready<'_>>> = (0..workers).map(|_| None).collect();
         for slot in (0..slots).map(WorkerId) {
             let notice = self.bulletin.notice(slot);
