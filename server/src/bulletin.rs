@@ -15,7 +15,7 @@ mod vitals;
 
 use std::ops::Range;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
@@ -188,13 +188,27 @@ impl ShardStats {
     }
 }
 
+/// Slots of each worker of an application: one that serves, and one in which its successor is brought to readiness.
+/// Worker n has the slots 2n and 2n + 1, so that those of few workers lie together however long the table is.
+pub const SLOTS_PER_WORKER: u16 = 2;
+
+/// Workers that a table has room for at least, so that a reload can start more of them than there were. A slot that is not
+/// in use costs some hundred bytes a shard and is never looked at.
+pub const WORKERS_ROOM: u16 = 64;
+
+/// The slots that serve one route, and how many of them are in use.
+struct Route {
+    slots: Range<u16>,
+    used: AtomicU16,
+}
+
 /// Makes the endpoint of one slot's process.
 pub type Endpoints = Box<dyn Fn(WorkerId, Generation) -> Endpoint + Send + Sync>;
 
 /// The shared state. One per server, behind an `Arc`.
 pub struct Bulletin {
     slots: Box<[CachePadded<Slot>]>,
-    routes: Vec<Range<u16>>,
+    routes: Vec<Route>,
     /// The route whose one slot is no worker but the origin.
     origin: Option<u16>,
     gate: Gate,
@@ -210,13 +224,13 @@ impl Bulletin {
     /// Events that wait for the supervisor at most; more are dropped, they repeat.
     const EVENTS_MAX: usize = 256;
 
-    /// A table in which route i is served by the slots `routes[i]`, and `shards` shards count.
+    /// A table in which route i is served by the slots `routes[i]`, all of them in use, and `shards` shards count.
     #[must_use]
     pub fn new(routes: Vec<Range<u16>>, shards: usize, endpoints: Endpoints) -> Self {
-        let slots = routes.iter().map(|r| r.end).max().unwrap_or(0);
+        let slots = routes.iter().map(|slots| slots.end).max().unwrap_or(0);
         Self {
             slots: (0..slots).map(|_| CachePadded::default()).collect(),
-            routes,
+            routes: routes.into_iter().map(|slots| Route { used: AtomicU16::new(slots.end), slots }).collect(),
             origin: None,
             gate: Gate::default(),
             endpoints,
@@ -232,7 +246,7 @@ impl Bulletin {
     pub fn with_origin(mut self) -> Self {
         let (slot, route) = (self.slots(), self.routes.len());
         self.slots = self.slots.into_iter().chain([CachePadded::default()]).collect();
-        self.routes.push(slot..slot + 1);
+        self.routes.push(Route { slots: slot..slot + 1, used: AtomicU16::new(slot + 1) });
         self.origin = u16::try_from(route).ok();
         self
     }
@@ -249,16 +263,33 @@ impl Bulletin {
         &self.gate
     }
 
-    /// How many slots are for workers: the first ones, all but the origin's.
-    #[must_use]
-    pub fn workers(&self) -> u16 {
-        self.slots() - u16::from(self.origin.is_some())
-    }
-
-    /// The slots that serve route `route`.
+    /// The slots in use that serve route `route`.
     #[must_use]
     pub fn route(&self, route: usize) -> Range<u16> {
-        self.routes[route].clone()
+        let Route { slots, used } = &self.routes[route];
+        slots.start..used.load(Relaxed)
+    }
+
+    /// All slots that route `route` has room for.
+    #[must_use]
+    pub fn room(&self, route: usize) -> Range<u16> {
+        self.routes[route].slots.clone()
+    }
+
+    /// Says that only the first `count` slots of a route are in use: the others must be shut and stay so. A shard that
+    /// learns of it late looks at some slots in vain, or not yet at new ones. Supervisor only.
+    pub fn set_used(&self, route: usize, count: u16) {
+        let Route { slots, used } = &self.routes[route];
+        used.store(slots.start.saturating_add(count).min(slots.end), Relaxed);
+    }
+
+    /// The slots in use by workers, over all routes.
+    pub fn in_use(&self) -> impl Iterator<Item = WorkerId> {
+        let origin = self.origin.map(usize::from);
+        (0..self.routes.len())
+            .filter(move |&route| Some(route) != origin)
+            .flat_map(|route| self.route(route))
+            .map(WorkerId)
     }
 
     /// How many routes there are.
@@ -277,7 +308,7 @@ impl Bulletin {
     /// nothing.
     #[must_use]
     pub fn whose(&self, path: &str, generation: Generation) -> Option<(WorkerId, Generation)> {
-        (0..self.workers()).map(WorkerId).find_map(|worker| {
+        self.in_use().find_map(|worker| {
             let generation = if generation.0 == 0 { self.notice(worker).generation } else { generation };
             (self.endpoint(worker, generation).path() == std::path::Path::new(path)).then_some((worker, generation))
         })
@@ -434,14 +465,15 @@ impl Bulletin {
     pub fn left(&self) -> Left {
         let sum =
             |count: fn(&ShardStats) -> &AtomicU64| -> u64 { self.shards.iter().map(|s| count(s).load(Relaxed)).sum() };
+        let origin = self.origin.map(|route| WorkerId(self.route(usize::from(route)).start));
         Left {
-            in_flight: self.slots.iter().map(|slot| u64::from(slot.in_flight.load(SeqCst))).sum(),
+            in_flight: self.in_use().chain(origin).map(|worker| u64::from(self.in_flight(worker))).sum(),
             waiting: sum(|stats| &stats.waiting),
             connections: sum(|stats| &stats.connections).saturating_sub(sum(|stats| &stats.tunnels)),
         }
     }
 
-    /// How many slots there are.
+    /// How many slots there are, in use or not.
     #[must_use]
     pub fn slots(&self) -> u16 {
         u16::try_from(self.slots.len()).unwrap_or(u16::MAX)

@@ -16,4 +16,5 @@ pub mod metrics;
 pub mod run;
 pub mod shard;
 pub mod site;
+pub mod status;
 pub mod supervisor;

@@ -43,7 +43,6 @@ const UNREAD: &[(&str, &str)] = &[
     ("gather_bytes_max", "to come"),
     ("debug_header", "to come"),
     ("statuses", "to come"),
-    ("dev_pages", "to come"),
     ("files", "to come"),
     ("poll_interval", "to come"),
     ("path_segment", "to come"),

@@ -32,9 +32,20 @@ fn only_open_slots_with_room_are_entered() {
 }
 
 #[test]
+fn only_slots_in_use_are_looked_at() {
+    let b = bulletin();
+    b.set_used(0, 1);
+    assert_eq!((b.route(0), b.room(0), b.slots()), (0..1, 0..2, 3));
+    assert_eq!(b.in_use().collect::<Vec<_>>(), [WorkerId(0), WorkerId(2)]);
+    b.set_used(0, 9);
+    assert_eq!(b.route(0), 0..2, "not the next route's");
+}
+
+#[test]
 fn the_origin_is_no_worker() {
     let b = bulletin().with_origin();
-    assert_eq!((b.origin(), b.route(2), b.slots(), b.workers()), (Some(2), 3..4, 4, 3));
+    assert_eq!((b.origin(), b.route(2), b.slots()), (Some(2), 3..4, 4));
+    assert_eq!(b.in_use().count(), 3);
     let notice = Notice { generation: Generation(1), home: 0, door: Door::Open };
     b.publish(WorkerId(3), notice);
     assert_eq!(b.whose("w3-1", Generation(1)), None);

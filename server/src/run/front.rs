@@ -29,8 +29,7 @@ const DRAIN_POLL: Duration = Duration::from_millis(10);
 /// Serves each port from its endpoint until told to stop.
 pub(super) fn front_on<E: Engine>(config: FrontConfig) -> Result<Outcome, StartError> {
     let paths: Vec<PathBuf> = config.routes.iter().map(|route| route.endpoint.clone()).collect();
-    let paths_len = paths.len();
-    let count = u16::try_from(paths_len).unwrap_or(u16::MAX);
+    let count = u16::try_from(paths.len()).unwrap_or(u16::MAX);
     let routes = (0..count).map(|i| i..i + 1).collect();
     let endpoints: Endpoints = Box::new(move |worker, _| Endpoint::new(&paths[usize::from(worker.0)]));
     let bulletin = Arc::new(Bulletin::new(routes, config.shards.count, endpoints));
@@ -38,7 +37,7 @@ pub(super) fn front_on<E: Engine>(config: FrontConfig) -> Result<Outcome, StartE
         bulletin.publish(WorkerId(slot), Notice { generation: Generation(1), home: 0, door: Door::Open });
     }
     let (log, writer) = start_log(config.access_log.as_ref())?;
-    start_metrics(config.metrics, &bulletin, paths_len)?;
+    start_metrics(config.metrics, &bulletin, 1)?;
     let addresses = config.routes.iter().zip(0..).flat_map(|(route, i)| route.listen.iter().map(move |&a| (i, a)));
     let listen = bind::<E>(addresses, config.shards.count)?;
     let (commands, told) = bounded(16);
