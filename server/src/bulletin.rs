@@ -9,8 +9,7 @@
 
 mod event;
 mod gate;
-#[cfg(test)]
-mod tests;
+mod live;
 mod vitals;
 
 use std::ops::Range;
@@ -218,6 +217,7 @@ pub struct Bulletin {
     /// Milliseconds; 0 is never.
     stuck_after: AtomicU64,
     events: ArrayQueue<Event>,
+    live: live::Laid,
 }
 
 impl Bulletin {
@@ -238,6 +238,7 @@ impl Bulletin {
             phase: AtomicU8::new(Phase::Serving as u8),
             stuck_after: AtomicU64::new(0),
             events: ArrayQueue::new(Self::EVENTS_MAX),
+            live: live::Laid::new(shards),
         }
     }
 
@@ -509,3 +510,6 @@ impl Bulletin {
         &self.slots[usize::from(worker.0)]
     }
 }
+
+#[cfg(test)]
+mod tests;

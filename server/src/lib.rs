@@ -11,6 +11,7 @@ pub mod bulletin;
 pub mod cli;
 pub mod config;
 pub mod cpus;
+pub mod live;
 pub mod logging;
 pub mod metrics;
 pub mod run;

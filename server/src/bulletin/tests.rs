@@ -1,4 +1,4 @@
-//! What the worker table promises.
+//! What is published is what is read, and counts come out even.
 
 use super::*;
 
