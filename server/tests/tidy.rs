@@ -24,7 +24,25 @@ const PLATFORM: &[(&str, &str)] = &[
 ];
 
 /// Settings that nothing reads yet, with the reason. Empty is the aim.
-const UNREAD: &[(&str, &str)] = &[];
+const UNREAD: &[(&str, &str)] = &[
+    ("control_pipe", "to come"),
+    ("page_out_after", "to come"),
+    ("server_variables", "to come"),
+    ("app_log", "to come"),
+    ("watch", "to come"),
+    ("debugger", "to come"),
+    ("gather_bytes_max", "to come"),
+    ("debug_header", "to come"),
+    ("statuses", "to come"),
+    ("files", "to come"),
+    ("poll_interval", "to come"),
+    ("path_segment", "to come"),
+    ("ports", "to come"),
+    ("dir", "to come"),
+    ("file_bytes_max", "to come"),
+    ("total_bytes_max", "to come"),
+    ("files_max", "to come"),
+];
 
 struct Source {
     /// From the root, with slashes.
@@ -312,8 +330,20 @@ fn every_setting_is_read() {
         .collect();
     let readers: Vec<&Source> = readers.iter().collect();
     let declared = read("server/src/config/mod.rs");
-    let structs =
-        ["Config", "Launch", "WorkersConfig", "ShardsConfig", "ForwardingConfig", "AccessLogConfig", "LogConfig"];
+    let structs = [
+        "Config",
+        "Launch",
+        "WorkersConfig",
+        "ShardsConfig",
+        "ForwardingConfig",
+        "AccessLogConfig",
+        "LogConfig",
+        "AppLogConfig",
+        "ResponseConfig",
+        "ErrorsConfig",
+        "WatchConfig",
+        "DebuggerConfig",
+    ];
     let mut found = Vec::new();
     for name in structs {
         let fields = fields(&declared, name);

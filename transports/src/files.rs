@@ -9,6 +9,12 @@ use std::path::Path;
 
 use crate::system;
 
+/// Whether `A` and `a` are two names.
+pub const CASE_MATTERS: bool = system::CASE_MATTERS;
+
+/// Whether names such as `nul` and `com1` mean devices, in whatever folder.
+pub const HAS_DEVICE_NAMES: bool = system::HAS_DEVICE_NAMES;
+
 /// Why a folder will not do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposed {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use forebay_core::limits::Limits;
 
 use super::{
-    AccessLogFormat, Affinity, EngineChoice, ForwardingConfig, LogConfig, LogFormat, Network, TransportChoice,
+    AccessLogFormat, Affinity, DebuggerConfig, Dispatch, EngineChoice, ErrorsConfig, ForwardingConfig, LogConfig,
+    LogFormat, Network, ResponseConfig, TransportChoice, WatchConfig,
 };
 
 /// What `[app]` says.
@@ -39,6 +40,9 @@ pub(super) struct Workers {
     pub(super) tunnel_drain_timeout: Duration,
     pub(super) stop_timeout: Duration,
     pub(super) stuck_after: Option<Duration>,
+    pub(super) dispatch: Dispatch,
+    pub(super) control_pipe: bool,
+    pub(super) page_out_after: Option<Duration>,
     pub(super) backoff_min: Duration,
     pub(super) backoff_max: Duration,
 }
@@ -49,6 +53,31 @@ pub(super) struct Shards {
     pub(super) count: Option<u64>,
     pub(super) pin: bool,
     pub(super) batch: bool,
+}
+
+/// What `[app_log]` says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AppLog {
+    pub(super) dir: Option<PathBuf>,
+    pub(super) file_bytes_max: u64,
+    pub(super) total_bytes_max: u64,
+    pub(super) files_max: u32,
+}
+
+/// What `[debugger]` says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Debugger {
+    pub(super) enabled: bool,
+    pub(super) path_segment: String,
+    pub(super) ports: (u16, u16),
+}
+
+impl Debugger {
+    /// The debugger, if it is on.
+    pub(super) fn resolve(self) -> Option<DebuggerConfig> {
+        let Self { enabled, path_segment, ports } = self;
+        enabled.then_some(DebuggerConfig { path_segment, ports })
+    }
 }
 
 /// Everything that can be set.
@@ -67,7 +96,12 @@ pub(super) struct Draft {
     pub(super) forwarding: ForwardingConfig,
     pub(super) access_log_format: AccessLogFormat,
     pub(super) access_log_path: Option<PathBuf>,
+    pub(super) app_log: AppLog,
     pub(super) log: LogConfig,
+    pub(super) response: ResponseConfig,
+    pub(super) errors: ErrorsConfig,
+    pub(super) watch: WatchConfig,
+    pub(super) debugger: Debugger,
 }
 
 impl Default for Draft {
@@ -89,10 +123,16 @@ impl Default for Draft {
                 forwarded: true,
                 request_id: true,
                 trusted: Vec::<Network>::new(),
+                server_variables: Vec::new(),
             },
             access_log_format: AccessLogFormat::Text,
             access_log_path: None,
+            app_log: AppLog::default(),
             log: LogConfig { levels: String::new(), format: LogFormat::Text },
+            response: ResponseConfig::default(),
+            errors: ErrorsConfig::default(),
+            watch: WatchConfig { files: Vec::new(), poll_interval: Duration::ZERO },
+            debugger: Debugger::default(),
         }
     }
 }
@@ -109,6 +149,7 @@ impl Draft {
     pub(super) fn set_affinity(&mut self, word: &str) {
         self.affinity = match word {
             "address" => Affinity::Address,
+            "cookie" => Affinity::Cookie,
             "off" => Affinity::Off,
             _ => Affinity::Auto,
         };

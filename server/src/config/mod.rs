@@ -54,8 +54,18 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// The access log, if any.
     pub access_log: Option<AccessLogConfig>,
+    /// Files with what workers write, if any.
+    pub app_log: Option<AppLogConfig>,
     /// What Forebay says about itself.
     pub log: LogConfig,
+    /// How responses travel.
+    pub response: ResponseConfig,
+    /// What clients see when Forebay answers itself.
+    pub errors: ErrorsConfig,
+    /// Files whose change recycles the application.
+    pub watch: WatchConfig,
+    /// The inspector at the application's own address, if it is open.
+    pub debugger: Option<DebuggerConfig>,
 }
 
 impl Config {
@@ -90,15 +100,37 @@ pub enum TransportChoice {
     Pipe,
 }
 
-/// Which requests of a client address always go to the same worker.
+/// Which requests always go to the same worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Affinity {
     /// Those of engine.io, the transport of socket.io: a session's long polling has to meet the process that knows it.
     Auto,
-    /// All.
+    /// All, by client address.
     Address,
+    /// All, by a cookie that names the worker.
+    Cookie,
     /// None.
     Off,
+}
+
+/// Which worker gets a request that does not stick to one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dispatch {
+    /// The one beside the shard that read it; others when that one lags.
+    #[default]
+    Local,
+    /// Each in turn, over all shards.
+    RoundRobin,
+}
+
+/// What a failure of the application is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Statuses {
+    /// 502, 503, 504.
+    #[default]
+    Gateway,
+    /// 500 and 503, with iisnode's sub-statuses.
+    Iisnode,
 }
 
 /// The command that a worker process runs.
@@ -142,6 +174,12 @@ pub struct WorkersConfig {
     pub stop_timeout: Duration,
     /// Time an event loop may stand still before its worker is killed; none for ever. 30 s.
     pub stuck_after: Option<Duration>,
+    /// Which worker gets a request. Default local.
+    pub dispatch: Dispatch,
+    /// Whether workers get a pipe through which they can ask for a recycle. Default false.
+    pub control_pipe: bool,
+    /// Time without a request after which workers' memory is paged out; none for never. Default none.
+    pub page_out_after: Option<Duration>,
     /// First delay before a worker that failed is started again; doubles with each failure in a row. 100 ms.
     pub backoff_min: Duration,
     /// Longest delay. 30 s.
@@ -170,6 +208,8 @@ pub struct ForwardingConfig {
     pub request_id: bool,
     /// Peers whose own forwarding headers are believed. Default none.
     pub trusted: Vec<Network>,
+    /// IIS server variables sent as `X-iisnode-NAME`. Default none.
+    pub server_variables: Vec<String>,
 }
 
 /// An address block, as in `10.0.0.0/8`; a single address is a block of full length.
@@ -221,6 +261,55 @@ pub enum AccessLogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// Files with what workers write to stdout and stderr.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppLogConfig {
+    /// The folder; made if it is not there.
+    pub dir: PathBuf,
+    /// Bytes of a file beyond which the next one is begun. 128 KiB.
+    pub file_bytes_max: u64,
+    /// Bytes of all files together. 1 MiB.
+    pub total_bytes_max: u64,
+    /// Number of files. 20.
+    pub files_max: u32,
+}
+
+/// How responses travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResponseConfig {
+    /// Bytes that are gathered before the first of a response is sent. Default 0: every fragment at once.
+    pub gather_bytes_max: u64,
+    /// Whether `iisnode-debug` is added. Default false.
+    pub debug_header: bool,
+}
+
+/// What clients see when Forebay answers itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ErrorsConfig {
+    /// What a failure of the application is called. Default gateway.
+    pub statuses: Statuses,
+    /// Whether failures are answered with 200 and a page that explains them. Default false.
+    pub dev_pages: bool,
+}
+
+/// Files whose change recycles the application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchConfig {
+    /// Patterns, relative to the application's folder. Default none.
+    pub files: Vec<String>,
+    /// How often files are looked at where the file system does not tell of changes. 5 s.
+    pub poll_interval: Duration,
+}
+
+/// The inspector at the application's own address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DebuggerConfig {
+    /// The last segment of the address. `debug`.
+    pub path_segment: String,
+    /// First and last loopback port for inspectors. 5058 to 6058.
+    pub ports: (u16, u16),
 }
 
 /// What Forebay says about itself on standard error.

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use forebay_transports::{Endpoint, HAS_MONOIO};
 
-use super::draft::Draft;
+use super::draft::{AppLog, Draft};
 use super::error::{ConfigErrors, Origin, Problem};
 use super::file::{self, Entry};
 use super::settings::{Preset, SETTINGS, Setting};
 use super::value::Raw;
-use super::{AccessLogConfig, Config, EngineChoice, ShardsConfig, WorkersConfig};
+use super::{AccessLogConfig, AppLogConfig, Config, EngineChoice, ShardsConfig, WorkersConfig};
 use crate::app::node::Node;
 use crate::app::{self, AppRequest};
 use crate::cpus::vcpus;
@@ -115,6 +115,9 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, ConfigErrors> {
             tunnel_drain_timeout: draft.workers.tunnel_drain_timeout,
             stop_timeout: draft.workers.stop_timeout,
             stuck_after: draft.workers.stuck_after,
+            dispatch: draft.workers.dispatch,
+            control_pipe: draft.workers.control_pipe,
+            page_out_after: draft.workers.page_out_after,
             backoff_min: draft.workers.backoff_min,
             backoff_max: draft.workers.backoff_max,
         },
@@ -127,7 +130,12 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, ConfigErrors> {
         forwarding: draft.forwarding,
         metrics: draft.metrics,
         access_log: access_log(draft.access_log_path, draft.access_log_format),
+        app_log: app_log(draft.app_log),
         log: draft.log,
+        response: draft.response,
+        errors: draft.errors,
+        watch: draft.watch,
+        debugger: draft.debugger.resolve(),
     };
     Ok(Resolved { config, rows, file, node })
 }
@@ -143,6 +151,12 @@ pub(super) fn count(value: Option<u64>, cpus: usize) -> usize {
 /// The access log that a path turns on; "-" is standard output.
 pub(super) fn access_log(path: Option<PathBuf>, format: super::AccessLogFormat) -> Option<AccessLogConfig> {
     path.map(|path| AccessLogConfig { format, path: Some(path).filter(|path| path != Path::new("-")) })
+}
+
+/// The files that a folder turns on.
+fn app_log(draft: AppLog) -> Option<AppLogConfig> {
+    let AppLog { dir, file_bytes_max, total_bytes_max, files_max } = draft;
+    dir.map(|dir| AppLogConfig { dir, file_bytes_max, total_bytes_max, files_max })
 }
 
 /// The file that the command line means, and what is left of APP.

@@ -1,14 +1,9 @@
 //! The settings: one table that reading, messages, `forebay check` and the reference in the README all come from.
 
-use forebay_transports::HAS_MONOIO;
+mod table;
 
-use std::time::Duration;
-
-use super::value::Kind::{
-    self, Addresses, Bytes, Count, CountOrAuto, Levels, Loopback, Networks, OneOf, Path, Program, Switch, Texts, Time,
-    TimeOrOff, Variables,
-};
-use super::{AccessLogFormat, LogFormat};
+use super::value::Kind;
+pub(super) use table::SETTINGS;
 
 /// What a setting is when nobody sets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,14 +31,8 @@ pub(super) struct Setting {
     pub(super) doc: &'static str,
 }
 
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
-const MOMENT: Duration = Duration::from_millis(1);
-const DAY: Duration = Duration::from_secs(86_400);
-
 /// The sections and what they are about, in the order of the reference.
-pub(super) const SECTIONS: [(&str, &str); 8] = [
+pub(super) const SECTIONS: [(&str, &str); 13] = [
     ("server", "The server as a whole."),
     ("app", "What each worker runs."),
     ("workers", "The node processes."),
@@ -51,23 +40,20 @@ pub(super) const SECTIONS: [(&str, &str); 8] = [
     ("limits", "Every bound, and what happens when it is reached."),
     ("forwarding", "What the application is told about its client."),
     ("access_log", "One line a request."),
+    ("app_log", "What workers write to stdout and stderr, in files."),
     ("log", "What Forebay says about itself, on standard error."),
+    ("response", "How responses travel."),
+    ("errors", "What clients see when Forebay answers itself."),
+    ("watch", "Files whose change recycles the application."),
+    ("debugger", "Node's inspector, reached through the application's own address."),
 ];
 
-const fn of(key: &'static str, kind: Kind, preset: &'static str, doc: &'static str) -> Setting {
-    Setting { key, kind, preset: Preset::Is(preset), env: &[], flag: None, doc }
-}
-
-const fn found(key: &'static str, kind: Kind, means: &'static str, doc: &'static str) -> Setting {
-    Setting { key, kind, preset: Preset::Means(means), env: &[], flag: None, doc }
-}
-
 impl Setting {
-    const fn env(self, env: &'static [&'static str]) -> Self {
+    pub(super) const fn env(self, env: &'static [&'static str]) -> Self {
         Self { env, ..self }
     }
 
-    const fn flag(self, flag: &'static str) -> Self {
+    pub(super) const fn flag(self, flag: &'static str) -> Self {
         Self { flag: Some(flag), ..self }
     }
 
@@ -77,289 +63,3 @@ impl Setting {
         self.key.split_once('.').unwrap_or(("", self.key))
     }
 }
-
-const fn time(put: super::value::Put<Duration>) -> Kind {
-    Time(MOMENT, DAY, put)
-}
-
-/// A value whose range was checked against that of its type.
-fn narrow<T: TryFrom<u64>>(value: u64, most: T) -> T {
-    T::try_from(value).unwrap_or(most)
-}
-
-/// Every setting, by section.
-pub(super) static SETTINGS: &[Setting] = &[
-    of("server.listen", Addresses(|d, v| d.listen = v), "127.0.0.1:8080", "Client addresses to listen on.")
-        .env(&["PORT", "FOREBAY_LISTEN"])
-        .flag("--listen"),
-    found(
-        "server.engine",
-        OneOf(&["monoio", "compio"], |d, v| d.set_engine(v)),
-        if HAS_MONOIO { "monoio" } else { "compio" },
-        "What drives the sockets. monoio: io_uring, or epoll where that is refused; Linux, and the default there. \
-         compio: io_uring on Linux, IOCP on Windows, and the default elsewhere.",
-    )
-    .env(&["FOREBAY_ENGINE"])
-    .flag("--engine"),
-    of(
-        "server.transport",
-        OneOf(&["auto", "http", "pipe"], |d, v| d.set_transport(v)),
-        "auto",
-        "How workers are fed. pipe: frames that carry many requests at a time, and only those: a request waits for a \
-         worker that takes them. http: HTTP/1.1, always. auto: frames where the application is eligible for them, \
-         else HTTP.",
-    )
-    .env(&["FOREBAY_TRANSPORT"])
-    .flag("--transport"),
-    found(
-        "server.metrics",
-        Loopback(|d, v| d.metrics = Some(v)),
-        "off",
-        "Where Prometheus metrics are served, at `/metrics`.",
-    ),
-    found(
-        "server.runtime_dir",
-        Path(|d, v| d.runtime_dir = Some(v)),
-        "forebay-PID in $XDG_RUNTIME_DIR or the temporary folder",
-        "Folder for the workers' endpoints, made for this user alone (mode 0700).",
-    ),
-    found(
-        "app.script",
-        Path(|d, v| d.app.script = Some(v)),
-        "the folder of the configuration file",
-        "A script (.js, .cjs, .mjs, .ts, .mts) or a folder with an application. In a folder, `scripts.start` of \
-         package.json wins, then its `main`, then server.js, app.js, index.js.",
-    )
-    .flag("APP"),
-    found("app.node", Program(|d, v| d.app.node = Some(v)), "the first node on PATH", "The node to run, 18 or newer."),
-    found("app.node_args", Texts(|d, v| d.app.node_args = v), "none", "Arguments for node, before the script."),
-    found("app.args", Texts(|d, v| d.app.args = v), "none", "Arguments for the script."),
-    found(
-        "app.cwd",
-        Path(|d, v| d.app.cwd = Some(v)),
-        "the application's folder",
-        "Working directory. The application's folder is the nearest one with a package.json, else the script's.",
-    ),
-    found(
-        "app.env",
-        Variables(|d, v| d.app.env = v),
-        "none",
-        "Variables for the workers, added to Forebay's own environment.",
-    ),
-    of("workers.count", CountOrAuto(1024, |d, v| d.workers.count = v), "auto", "How many. auto: one per usable vCPU.")
-        .env(&["FOREBAY_WORKERS"])
-        .flag("--workers"),
-    of("workers.pin", Switch(|d, v| d.workers.pin = v), "true", "Pins worker i to the i-th usable vCPU."),
-    of("workers.batch", Switch(|d, v| d.workers.batch = v), "true", "Runs workers under `SCHED_BATCH` (Linux)."),
-    of(
-        "workers.affinity",
-        OneOf(&["auto", "address", "off"], |d, v| d.set_affinity(v)),
-        "auto",
-        "Which requests of a client address always go to the same worker. auto: those of engine.io (socket.io), whose \
-         long polling needs it. address: all. off: none.",
-    ),
-    of(
-        "workers.preload",
-        Switch(|d, v| d.workers.preload = v),
-        "true",
-        "Loads a preload that moves a hard-coded `listen(3000)` to the worker's endpoint.",
-    ),
-    of(
-        "workers.start_timeout",
-        time(|d, v| d.workers.start_timeout = v),
-        "1m",
-        "Time from start to listening. Beyond: killed, counts as failed.",
-    ),
-    of(
-        "workers.drain_timeout",
-        time(|d, v| d.workers.drain_timeout = v),
-        "30s",
-        "Time for requests in flight when a worker, or Forebay itself, stops.",
-    ),
-    of(
-        "workers.tunnel_drain_timeout",
-        time(|d, v| d.workers.tunnel_drain_timeout = v),
-        "5m",
-        "Time for upgraded connections when their worker is replaced.",
-    ),
-    of("workers.stop_timeout", time(|d, v| d.workers.stop_timeout = v), "10s", "Time from SIGTERM to SIGKILL."),
-    of(
-        "workers.stuck_after",
-        TimeOrOff(DAY, |d, v| d.workers.stuck_after = v),
-        "30s",
-        "Time the event loop of a worker that takes frames may stand still. Beyond: its JavaScript stack is logged, and it \
-         is killed and started again. off, or 0: never; so also while its inspector is open.",
-    ),
-    of(
-        "workers.backoff_min",
-        time(|d, v| d.workers.backoff_min = v),
-        "100ms",
-        "First delay before a failed worker is started again; doubles with each failure in a row.",
-    ),
-    of("workers.backoff_max", time(|d, v| d.workers.backoff_max = v), "30s", "Longest such delay."),
-    of("shards.count", CountOrAuto(1024, |d, v| d.shards.count = v), "auto", "How many. auto: one per usable vCPU."),
-    of("shards.pin", Switch(|d, v| d.shards.pin = v), "true", "Pins shard i to the i-th usable vCPU."),
-    of("shards.batch", Switch(|d, v| d.shards.batch = v), "true", "Runs shards under `SCHED_BATCH` (Linux)."),
-    of(
-        "limits.head_bytes_max",
-        Bytes(KIB, 255 * KIB, |d, v| d.limits.head_bytes_max = narrow(v, u32::MAX)),
-        "16KiB",
-        "Request head, request line to empty line. Beyond: 431, or 414 within the request line.",
-    ),
-    of(
-        "limits.fields_max",
-        Count(1, 1000, |d, v| d.limits.fields_max = narrow(v, u16::MAX)),
-        "100",
-        "Header fields in one request. Beyond: 431.",
-    ),
-    of(
-        "limits.body_bytes_max",
-        Bytes(0, 1024 * GIB, |d, v| d.limits.body_bytes_max = v),
-        "30MB",
-        "Request body; 0 is no bound. Beyond: 413.",
-    ),
-    of(
-        "limits.head_timeout",
-        time(|d, v| d.limits.head_timeout = v),
-        "1m",
-        "Time from a request's first byte to the end of its head. Beyond: 408.",
-    ),
-    of(
-        "limits.body_idle_timeout",
-        time(|d, v| d.limits.body_idle_timeout = v),
-        "1m",
-        "Time between two reads of a request body that the worker is ready for. Beyond: 408.",
-    ),
-    of(
-        "limits.keep_alive_timeout",
-        time(|d, v| d.limits.keep_alive_timeout = v),
-        "75s",
-        "Time a client connection may rest between requests, and before its first. Beyond: closed.",
-    ),
-    of(
-        "limits.send_timeout",
-        time(|d, v| d.limits.send_timeout = v),
-        "1m",
-        "Time a client may take to accept pending response bytes. Beyond: aborted.",
-    ),
-    of(
-        "limits.response_start_timeout",
-        time(|d, v| d.limits.response_start_timeout = v),
-        "2m",
-        "Time from handing a request to a worker to the first byte of its response. Beyond: 504.",
-    ),
-    of(
-        "limits.response_idle_timeout",
-        time(|d, v| d.limits.response_idle_timeout = v),
-        "2m",
-        "Time between two reads of a response that has begun. Beyond: aborted.",
-    ),
-    of(
-        "limits.tunnel_idle_timeout",
-        time(|d, v| d.limits.tunnel_idle_timeout = v),
-        "1h",
-        "Time an upgraded connection may be silent both ways. Beyond: closed.",
-    ),
-    of(
-        "limits.connections_max",
-        Count(1, 1_000_000, |d, v| d.limits.connections_max = narrow(v, u32::MAX)),
-        "16384",
-        "Client connections per shard. Beyond: 503 and close.",
-    ),
-    of(
-        "limits.in_flight_max",
-        Count(1, 1_000_000, |d, v| d.limits.in_flight_max = narrow(v, u32::MAX)),
-        "1024",
-        "Exchanges in flight in one worker. Beyond: other workers, then the wait queue.",
-    ),
-    of(
-        "limits.queue_max",
-        Count(0, 1_000_000, |d, v| d.limits.queue_max = narrow(v, u32::MAX)),
-        "1000",
-        "Requests of one shard that may wait for a worker. Beyond: 503.",
-    ),
-    of(
-        "limits.queue_timeout",
-        time(|d, v| d.limits.queue_timeout = v),
-        "5s",
-        "Time a request may wait while workers are ready but full. Beyond: 503.",
-    ),
-    of(
-        "limits.ready_wait_timeout",
-        time(|d, v| d.limits.ready_wait_timeout = v),
-        "30s",
-        "Time a request may wait while no worker is ready. Beyond: 503.",
-    ),
-    of(
-        "limits.dial_timeout",
-        time(|d, v| d.limits.dial_timeout = v),
-        "5s",
-        "Time to connect to a worker. Beyond: that worker is left out for this request.",
-    ),
-    of(
-        "limits.attempts_max",
-        Count(1, 16, |d, v| d.limits.attempts_max = narrow(v, u8::MAX)),
-        "3",
-        "Attempts for one request, the first included.",
-    ),
-    of(
-        "limits.replay_bytes_max",
-        Bytes(0, 16 * MIB, |d, v| d.limits.replay_bytes_max = narrow(v, u32::MAX)),
-        "64KiB",
-        "Request bytes kept so that an exchange can be repeated; 0 keeps none. Beyond: no repeat.",
-    ),
-    of(
-        "limits.window_bytes",
-        Bytes(16 * KIB, 16 * MIB, |d, v| d.limits.window_bytes = narrow(v, u32::MAX)),
-        "256KiB",
-        "Memory for one direction of an exchange. Beyond: its source is paused.",
-    ),
-    of(
-        "limits.upstream_idle_max",
-        Count(0, 65_535, |d, v| d.limits.upstream_idle_max = narrow(v, u32::MAX)),
-        "512",
-        "Idle connections one shard keeps to one worker. Beyond: closed.",
-    ),
-    of(
-        "limits.upstream_idle_timeout",
-        time(|d, v| d.limits.upstream_idle_timeout = v),
-        "30s",
-        "Time an idle connection to a worker is kept, unless the worker announced less.",
-    ),
-    of(
-        "forwarding.x_forwarded",
-        Switch(|d, v| d.forwarding.x_forwarded = v),
-        "true",
-        "Adds `X-Forwarded-For`, `-Proto` and `-Host`.",
-    ),
-    of("forwarding.forwarded", Switch(|d, v| d.forwarding.forwarded = v), "true", "Adds `Forwarded` (RFC 7239)."),
-    of("forwarding.request_id", Switch(|d, v| d.forwarding.request_id = v), "true", "Adds `X-Request-Id`."),
-    found(
-        "forwarding.trusted",
-        Networks(|d, v| d.forwarding.trusted = v),
-        "none",
-        "Peers whose own forwarding headers are believed; everybody else's are removed.",
-    ),
-    found(
-        "access_log.path",
-        Path(|d, v| d.access_log_path = Some(v)),
-        "off",
-        "The file to append to; \"-\" is standard output. Opened again after SIGHUP and when it was moved.",
-    ),
-    of(
-        "access_log.format",
-        OneOf(&["text", "json"], |d, v| {
-            d.access_log_format = if v == "json" { AccessLogFormat::Json } else { AccessLogFormat::Text };
-        }),
-        "text",
-        "text: Apache's combined form, then request id, worker and milliseconds. json: one object a line.",
-    ),
-    of("log.level", Levels(|d, v| d.log.levels = v), "info", "How much to say.").env(&["FOREBAY_LOG"]),
-    of(
-        "log.format",
-        OneOf(&["text", "json"], |d, v| d.log.format = if v == "json" { LogFormat::Json } else { LogFormat::Text }),
-        "text",
-        "text: for people. json: one object a line.",
-    )
-    .flag("--log-format"),
-];

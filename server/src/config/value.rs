@@ -135,6 +135,10 @@ pub(super) enum Kind {
     Program(Put<PathBuf>),
     /// Texts.
     Texts(Put<Vec<String>>),
+    /// A segment of a path in an address.
+    Word(Put<String>),
+    /// Ports from the first to the last.
+    Ports(Put<(u16, u16)>),
     /// Environment variables.
     Variables(Put<Vec<(String, String)>>),
     /// Address blocks.
@@ -166,6 +170,8 @@ impl Kind {
             Self::Path(_) => "a path".to_owned(),
             Self::Program(_) => "a path, or a name found on PATH".to_owned(),
             Self::Texts(_) => "a list of texts".to_owned(),
+            Self::Word(_) => "letters, digits, \"-\", \"_\" and \".\"".to_owned(),
+            Self::Ports(_) => "ports from 1025 to 65535, such as \"5058-6058\"".to_owned(),
             Self::Variables(_) => "a table of texts".to_owned(),
             Self::Networks(_) => "a list of address blocks such as \"10.0.0.0/8\"".to_owned(),
             Self::Levels(_) => format!("{}, or levels by target such as \"info,forebay=debug\"", LEVELS.join(", ")),
@@ -186,6 +192,8 @@ impl Kind {
             | Self::Loopback(_)
             | Self::Path(_)
             | Self::Program(_)
+            | Self::Word(_)
+            | Self::Ports(_)
             | Self::Levels(_) => true,
         }
     }
@@ -246,6 +254,8 @@ impl Kind {
             Self::Path(put) => self.read_path(raw, base, false, |path| put(draft, path)),
             Self::Program(put) => self.read_path(raw, base, true, |path| put(draft, path)),
             Self::Texts(put) => self.read_texts(raw, |list| put(draft, list)),
+            Self::Word(put) => self.read_segment(raw, |text| put(draft, text)),
+            Self::Ports(put) => self.read_ports(raw, |ports| put(draft, ports)),
             Self::Variables(put) => self.read_variables(raw, |list| put(draft, list)),
             Self::Networks(put) => self.read_networks(raw, |list| put(draft, list)),
             Self::Levels(put) => self.read_levels(raw, |levels| put(draft, levels)),
@@ -352,6 +362,28 @@ impl Kind {
             return Err(faults);
         }
         Ok(shown)
+    }
+
+    fn read_segment(&self, raw: &Raw, put: impl FnOnce(String)) -> Read {
+        let text = raw.number_text().ok_or_else(|| self.unfit(raw))?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if text.is_empty() || !text.chars().all(is_plain) || text.chars().all(|c| c == '.') {
+            return Err(self.unfit(raw));
+        }
+        put(text.clone());
+        Ok(text)
+    }
+
+    fn read_ports(&self, raw: &Raw, put: impl FnOnce((u16, u16))) -> Read {
+        let text = raw.number_text().ok_or_else(|| self.unfit(raw))?;
+        let (first, last) = text.split_once('-').unwrap_or((&text, &text));
+        let ports = (first.trim().parse::<u16>(), last.trim().parse::<u16>());
+        let (Ok(first), Ok(last)) = ports else { return Err(self.unfit(raw)) };
+        if first <= 1024 || last < first {
+            return Err(self.unfit(raw));
+        }
+        put((first, last));
+        Ok(if first == last { first.to_string() } else { format!("{first}-{last}") })
     }
 
     fn read_variables(&self, raw: &Raw, put: impl FnOnce(Vec<(String, String)>)) -> Read {

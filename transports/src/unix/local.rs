@@ -12,6 +12,10 @@ use crate::files::Exposed;
 /// `sun_path` less its NUL.
 pub(crate) const ENDPOINT_BYTES_MAX: usize = 107;
 
+pub(crate) const CASE_MATTERS: bool = true;
+
+pub(crate) const HAS_DEVICE_NAMES: bool = false;
+
 pub(crate) const ENDPOINT_IS_FILE: bool = true;
 
 pub(crate) fn endpoint_within(folder: &Path, name: &str) -> PathBuf {

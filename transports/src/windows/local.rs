@@ -28,6 +28,10 @@ use crate::files::Exposed;
 /// What a pipe's whole name may have (`CreateNamedPipeW`).
 pub(crate) const ENDPOINT_BYTES_MAX: usize = 256;
 
+pub(crate) const CASE_MATTERS: bool = false;
+
+pub(crate) const HAS_DEVICE_NAMES: bool = true;
+
 pub(crate) const ENDPOINT_IS_FILE: bool = false;
 
 /// 128 bits that nobody guesses: the system's randomness, through the keys of the standard library's hashes.
