@@ -27,6 +27,7 @@ const PLATFORM: &[(&str, &str)] = &[
     ("server/src/app.rs", "shells and separators"),
     ("server/src/app/", "names of programs, modes of files, quoting"),
     ("server/src/access_log/sink.rs", "whether a file was moved away"),
+    ("server/src/app_log/system.rs", "the name of the machine, whether a file was deleted"),
     ("server/src/config/", "the default engine and the longest path of an endpoint"),
 ];
 
@@ -36,7 +37,6 @@ const UNREAD: &[(&str, &str)] = &[
     ("control_pipe", "to come"),
     ("page_out_after", "to come"),
     ("server_variables", "to come"),
-    ("app_log", "to come"),
     ("errors", "to come"),
     ("watch", "to come"),
     ("debugger", "to come"),
@@ -44,14 +44,9 @@ const UNREAD: &[(&str, &str)] = &[
     ("debug_header", "to come"),
     ("statuses", "to come"),
     ("dev_pages", "to come"),
-    ("files", "to come"),
     ("poll_interval", "to come"),
     ("path_segment", "to come"),
     ("ports", "to come"),
-    ("dir", "to come"),
-    ("file_bytes_max", "to come"),
-    ("total_bytes_max", "to come"),
-    ("files_max", "to come"),
 ];
 
 struct Source {

@@ -12,8 +12,8 @@ use forebay_core::worker::{Action, Door, Fault, Journey, Lifecycle, Policy, Repo
 use forebay_transports::Endpoint;
 use rustix::process::Pid;
 
-use super::logs::{Logs, Tail};
-use super::report::{Facts, Throttle, report};
+use super::logs::{Logs, Source, Tail};
+use super::report::{Facts, Throttle, failure, report};
 use super::settings::Settings;
 use super::spawn::{Order, spawn};
 use super::watch::{Probe, listens, seal};
@@ -300,9 +300,10 @@ impl Slot {
     fn adopt(&self, mut child: Child, tools: &Tools<'_>) -> Result<Process, SpawnFault> {
         let ended = Ended { slot: self.id, generation: self.life.generation() };
         let pid = reap::pid_of(&child).ok_or_else(|| SpawnFault::Other("its process id is out of range".into()))?;
+        let source = Source { worker: self.id, pid: child.id(), files: self.settings.app_log.clone() };
         let watched = tools
             .logs
-            .follow(self.id, child.stdout.take(), child.stderr.take())
+            .follow(&source, child.stdout.take(), child.stderr.take())
             .and_then(|tail| reap::watch(pid, tools.ended.clone(), ended).map(|()| tail));
         match watched {
             Ok(tail) => {
@@ -356,6 +357,11 @@ impl Slot {
             feed: tools.bulletin.feed(self.id, self.life.generation()),
             why: &self.broke,
         };
+        if let Some(config) = &self.settings.app_log
+            && let Some(failure) = failure(what, &facts, self.process.as_ref().and_then(|process| process.tail.last()))
+        {
+            tools.logs.record(config, failure);
+        }
         report(what, &facts);
     }
 
