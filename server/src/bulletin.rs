@@ -8,6 +8,8 @@
 //! So either the shard sees the closed door, or the supervisor sees the request in flight.
 
 mod event;
+mod gate;
+mod live;
 mod routes;
 mod vitals;
 
@@ -24,6 +26,7 @@ use forebay_core::pipe::Stats;
 use forebay_transports::Endpoint;
 
 pub use event::Event;
+pub use gate::Gate;
 use routes::Route;
 pub use routes::{SLOTS_PER_WORKER, WORKERS_ROOM};
 use vitals::Feeding;
@@ -194,12 +197,16 @@ pub type Endpoints = Box<dyn Fn(WorkerId, Generation) -> Endpoint + Send + Sync>
 pub struct Bulletin {
     slots: Box<[CachePadded<Slot>]>,
     routes: Vec<Route>,
+    /// The route whose one slot is no worker but the origin.
+    origin: Option<u16>,
+    gate: Gate,
     endpoints: Endpoints,
     shards: Box<[CachePadded<ShardStats>]>,
     phase: AtomicU8,
     /// Milliseconds; 0 is never.
     stuck_after: AtomicU64,
     events: ArrayQueue<Event>,
+    live: live::Laid,
 }
 
 impl Bulletin {
@@ -213,12 +220,37 @@ impl Bulletin {
         Self {
             slots: (0..slots).map(|_| CachePadded::default()).collect(),
             routes: routes.into_iter().map(Route::new).collect(),
+            origin: None,
+            gate: Gate::default(),
             endpoints,
             shards: (0..shards).map(|_| CachePadded::default()).collect(),
             phase: AtomicU8::new(Phase::Serving as u8),
             stuck_after: AtomicU64::new(0),
             events: ArrayQueue::new(Self::EVENTS_MAX),
+            live: live::Laid::new(shards),
         }
+    }
+
+    /// The same with one route and one slot more, behind all workers, for the [origin](crate::origin).
+    #[must_use]
+    pub fn with_origin(mut self) -> Self {
+        let (slot, route) = (self.slots(), self.routes.len());
+        self.slots = self.slots.into_iter().chain([CachePadded::default()]).collect();
+        self.routes.push(Route::new(slot..slot + 1));
+        self.origin = u16::try_from(route).ok();
+        self
+    }
+
+    /// The origin's route, where there is one.
+    #[must_use]
+    pub fn origin(&self) -> Option<u16> {
+        self.origin
+    }
+
+    /// What keeps requests from the application.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// Where that process listens.
@@ -388,8 +420,9 @@ impl Bulletin {
     pub fn left(&self) -> Left {
         let sum =
             |count: fn(&ShardStats) -> &AtomicU64| -> u64 { self.shards.iter().map(|s| count(s).load(Relaxed)).sum() };
+        let origin = self.origin.map(|route| WorkerId(self.route(usize::from(route)).start));
         Left {
-            in_flight: self.in_use().map(|worker| u64::from(self.in_flight(worker))).sum(),
+            in_flight: self.in_use().chain(origin).map(|worker| u64::from(self.in_flight(worker))).sum(),
             waiting: sum(|stats| &stats.waiting),
             connections: sum(|stats| &stats.connections).saturating_sub(sum(|stats| &stats.tunnels)),
         }
@@ -433,46 +466,4 @@ impl Bulletin {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bulletin() -> Bulletin {
-        Bulletin::new(vec![0..2, 2..3], 1, Box::new(|w, g| Endpoint::new(format!("{w}-{}", g.0))))
-    }
-
-    #[test]
-    fn notices_survive_packing() {
-        let b = bulletin();
-        for door in [Door::Shut, Door::Open, Door::Draining] {
-            let notice = Notice { generation: Generation(u32::MAX), home: u16::MAX, door };
-            b.publish(WorkerId(2), notice);
-            assert_eq!(b.notice(WorkerId(2)), notice);
-        }
-    }
-
-    #[test]
-    fn only_open_slots_with_room_are_entered() {
-        let (b, w) = (bulletin(), WorkerId(1));
-        let publish = |door| b.publish(w, Notice { generation: Generation(7), home: 0, door });
-        assert_eq!(b.enter(w, 2), None);
-        publish(Door::Open);
-        assert_eq!((b.enter(w, 2), b.enter(w, 2), b.enter(w, 2)), (Some(Generation(7)), Some(Generation(7)), None));
-        publish(Door::Draining);
-        b.into_tunnel(w);
-        assert_eq!((b.in_flight(w), b.tunnels(w), b.enter(w, 2)), (1, 1, None));
-        b.leave(w);
-        b.leave_tunnel(w);
-        assert_eq!((b.in_flight(w), b.tunnels(w), b.requests(w)), (0, 0, 2));
-    }
-
-    #[test]
-    fn latencies_fall_into_their_buckets() {
-        let s = ShardStats::default();
-        s.observe(200, Duration::from_micros(100));
-        s.observe(503, Duration::from_micros(101));
-        s.observe(0, Duration::from_secs(3600));
-        let n = |c: &AtomicU64| c.load(Relaxed);
-        assert_eq!((n(&s.latency[0]), n(&s.latency[1]), n(&s.latency[16])), (1, 1, 1));
-        assert_eq!((n(&s.responses[2]), n(&s.responses[5]), n(&s.responses[0])), (1, 1, 1));
-    }
-}
+mod tests;

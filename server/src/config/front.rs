@@ -10,7 +10,10 @@ use forebay_transports::Endpoint;
 use super::error::{ConfigErrors, Origin, Problem};
 use super::resolve::{self, DEFAULT_ENGINE, Layers, Sources};
 use super::units::{parse_address, parse_port};
-use super::{AccessLogConfig, EngineChoice, ForwardingConfig, LogConfig, ShardsConfig, TransportChoice};
+use super::{
+    AccessLogConfig, EngineChoice, ErrorsConfig, ForwardingConfig, LogConfig, ResponseConfig, ShardsConfig,
+    TransportChoice,
+};
 use crate::cpus::vcpus;
 
 /// What the socket is called that workers dial, beside their own.
@@ -39,6 +42,10 @@ pub struct FrontConfig {
     pub limits: Limits,
     /// Headers that tell the application about its client; none passes heads on as they are (`--no-forwarded`).
     pub forwarding: Option<ForwardingConfig>,
+    /// How responses travel.
+    pub response: ResponseConfig,
+    /// What clients see when Forebay answers itself.
+    pub errors: ErrorsConfig,
     /// Where Prometheus metrics are served; a loopback address, or none.
     pub metrics: Option<SocketAddr>,
     /// The access log, if any.
@@ -102,6 +109,8 @@ pub fn resolve_front(sources: &FrontSources) -> Result<FrontConfig, ConfigErrors
         },
         limits: draft.limits,
         forwarding,
+        response: draft.response,
+        errors: draft.errors,
         metrics: draft.metrics,
         access_log: resolve::access_log(draft.access_log_path, draft.access_log_format),
         log: draft.log,

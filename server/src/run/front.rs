@@ -16,7 +16,8 @@ use super::observe::{start_log, start_metrics};
 use super::shards::{Plan, bind, join};
 use crate::access_log::AccessLogHandle;
 use crate::bulletin::{Bulletin, Door, Endpoints, Notice, Phase};
-use crate::config::{Affinity, FrontConfig, TransportChoice};
+use crate::config::{FrontConfig, TransportChoice};
+use crate::live::Live;
 use crate::supervisor::runtime_dir::StartError;
 use crate::supervisor::{Command, Outcome, signals};
 
@@ -44,13 +45,11 @@ pub(super) fn front_on<E: Engine>(config: FrontConfig) -> Result<Outcome, StartE
     signals::install(commands.clone()).map_err(no_thread)?;
     let plan = Plan {
         bulletin: Arc::clone(&bulletin),
-        limits: &config.limits,
-        forwarding: config.forwarding.as_ref(),
+        live: Arc::new(Live::of_front(&config)),
         entrance: config.pipe.as_deref(),
         frames_only: config.transport == TransportChoice::Pipe,
         shards: &config.shards,
         external: true,
-        affinity: Affinity::Off,
         log: log.clone(),
     };
     let (driver, threads) = plan.start::<E>(listen, &commands)?;

@@ -24,6 +24,7 @@ use crate::access_log::AccessLogHandle;
 use crate::app::assets;
 use crate::bulletin::{Bulletin, Endpoints, SLOTS_PER_WORKER, WORKERS_ROOM};
 use crate::config::{Config, ConfigErrors, EngineChoice, FrontConfig, PIPE_FILE, TransportChoice};
+use crate::live::Live;
 use crate::supervisor::logs::Output;
 use crate::supervisor::runtime_dir::StartError;
 use crate::supervisor::{Options, Outcome, Supervisor, signals};
@@ -105,13 +106,11 @@ where
     let pipe = pipe_of(&config);
     let plan = Plan {
         bulletin: Arc::clone(&bulletin),
-        limits: &config.limits,
-        forwarding: Some(&config.forwarding),
+        live: Arc::new(Live::of(&config)),
         entrance: pipe.as_deref(),
         frames_only: config.transport == TransportChoice::Pipe,
         shards: &config.shards,
         external: false,
-        affinity: config.affinity,
         log,
     };
     let (driver, threads) = plan.start::<E>(listen, &supervisor.commands())?;

@@ -18,6 +18,7 @@ use super::slot::Slot;
 use super::{Stage, Supervisor};
 use crate::bulletin::SLOTS_PER_WORKER;
 use crate::config::Config;
+use crate::live::Live;
 
 /// The new ones that are brought to readiness.
 pub(super) struct Trial {
@@ -124,9 +125,12 @@ impl Supervisor {
         self.bulletin.set_stuck_after(trial.config.workers.stuck_after);
         // What needs a restart stays as it is, and is said again at the next reload.
         let runtime_dir = std::mem::take(&mut self.config.workers.runtime_dir);
-        self.config.launch = trial.config.launch;
-        self.config.workers = trial.config.workers;
+        let Config { launch, workers, affinity, limits, forwarding, response, errors, .. } = *trial.config;
+        (self.config.launch, self.config.workers) = (launch, workers);
         self.config.workers.runtime_dir = runtime_dir;
+        (self.config.affinity, self.config.limits, self.config.forwarding) = (affinity, limits, forwarding);
+        (self.config.response, self.config.errors) = (response, errors);
+        self.bulletin.set_live(&Arc::new(Live::of(&self.config)));
         let took = Span(self.now().since(trial.began));
         info!(target: "forebay", "reload done: {} new workers serve, after {took}", trial.count);
     }
