@@ -10,11 +10,12 @@
 mod event;
 mod gate;
 mod live;
+mod routes;
 mod vitals;
 
 use std::ops::Range;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
@@ -26,6 +27,8 @@ use forebay_transports::Endpoint;
 
 pub use event::Event;
 pub use gate::Gate;
+use routes::Route;
+pub use routes::{SLOTS_PER_WORKER, WORKERS_ROOM};
 use vitals::Feeding;
 pub use vitals::{Feed, Version, Vitals};
 
@@ -187,20 +190,6 @@ impl ShardStats {
     }
 }
 
-/// Slots of each worker of an application: one that serves, and one in which its successor is brought to readiness.
-/// Worker n has the slots 2n and 2n + 1, so that those of few workers lie together however long the table is.
-pub const SLOTS_PER_WORKER: u16 = 2;
-
-/// Workers that a table has room for at least, so that a reload can start more of them than there were. A slot that is not
-/// in use costs some hundred bytes a shard and is never looked at.
-pub const WORKERS_ROOM: u16 = 64;
-
-/// The slots that serve one route, and how many of them are in use.
-struct Route {
-    slots: Range<u16>,
-    used: AtomicU16,
-}
-
 /// Makes the endpoint of one slot's process.
 pub type Endpoints = Box<dyn Fn(WorkerId, Generation) -> Endpoint + Send + Sync>;
 
@@ -230,7 +219,7 @@ impl Bulletin {
         let slots = routes.iter().map(|slots| slots.end).max().unwrap_or(0);
         Self {
             slots: (0..slots).map(|_| CachePadded::default()).collect(),
-            routes: routes.into_iter().map(|slots| Route { used: AtomicU16::new(slots.end), slots }).collect(),
+            routes: routes.into_iter().map(Route::new).collect(),
             origin: None,
             gate: Gate::default(),
             endpoints,
@@ -247,7 +236,7 @@ impl Bulletin {
     pub fn with_origin(mut self) -> Self {
         let (slot, route) = (self.slots(), self.routes.len());
         self.slots = self.slots.into_iter().chain([CachePadded::default()]).collect();
-        self.routes.push(Route { slots: slot..slot + 1, used: AtomicU16::new(slot + 1) });
+        self.routes.push(Route::new(slot..slot + 1));
         self.origin = u16::try_from(route).ok();
         self
     }
@@ -262,41 +251,6 @@ impl Bulletin {
     #[must_use]
     pub fn gate(&self) -> &Gate {
         &self.gate
-    }
-
-    /// The slots in use that serve route `route`.
-    #[must_use]
-    pub fn route(&self, route: usize) -> Range<u16> {
-        let Route { slots, used } = &self.routes[route];
-        slots.start..used.load(Relaxed)
-    }
-
-    /// All slots that route `route` has room for.
-    #[must_use]
-    pub fn room(&self, route: usize) -> Range<u16> {
-        self.routes[route].slots.clone()
-    }
-
-    /// Says that only the first `count` slots of a route are in use: the others must be shut and stay so. A shard that
-    /// learns of it late looks at some slots in vain, or not yet at new ones. Supervisor only.
-    pub fn set_used(&self, route: usize, count: u16) {
-        let Route { slots, used } = &self.routes[route];
-        used.store(slots.start.saturating_add(count).min(slots.end), Relaxed);
-    }
-
-    /// The slots in use by workers, over all routes.
-    pub fn in_use(&self) -> impl Iterator<Item = WorkerId> {
-        let origin = self.origin.map(usize::from);
-        (0..self.routes.len())
-            .filter(move |&route| Some(route) != origin)
-            .flat_map(|route| self.route(route))
-            .map(WorkerId)
-    }
-
-    /// How many routes there are.
-    #[must_use]
-    pub fn routes(&self) -> usize {
-        self.routes.len()
     }
 
     /// Where that process listens.

@@ -6,11 +6,13 @@
 
 pub mod access_log;
 pub mod app;
+pub mod app_log;
 pub mod bench;
 pub mod bulletin;
 pub mod cli;
 pub mod config;
 pub mod cpus;
+pub mod date;
 pub mod live;
 pub mod logging;
 pub mod metrics;

@@ -155,8 +155,8 @@ pub(super) fn access_log(path: Option<PathBuf>, format: super::AccessLogFormat) 
 
 /// The files that a folder turns on.
 fn app_log(draft: AppLog) -> Option<AppLogConfig> {
-    let AppLog { dir, file_bytes_max, total_bytes_max, files_max } = draft;
-    dir.map(|dir| AppLogConfig { dir, file_bytes_max, total_bytes_max, files_max })
+    let AppLog { dir, file_bytes_max, total_bytes_max, files_max, line_ends } = draft;
+    dir.map(|dir| AppLogConfig { dir, file_bytes_max, total_bytes_max, files_max, line_ends })
 }
 
 /// The file that the command line means, and what is left of APP.

@@ -10,9 +10,9 @@ use forebay_core::time::Timestamp;
 use forebay_core::worker::{Action, Door, Fault, Journey, Lifecycle, Policy, Report, SpawnFault, State, Stuck, Want};
 use forebay_transports::Endpoint;
 
-use super::logs::{Logs, Tail};
+use super::logs::{Logs, Source, Tail};
 use super::order::{self, Order};
-use super::report::{Facts, Throttle, report};
+use super::report::{Facts, Throttle, failure, report};
 use super::settings::Settings;
 use super::watch::Probe;
 use super::{Captured, Ended, inspector};
@@ -300,7 +300,8 @@ impl Slot {
         let tell = move || {
             let _supervisor_gone = to.send(ended);
         };
-        let watched = tools.logs.follow(self.id, stdout, stderr);
+        let source = Source { worker: self.id, pid: process.id(), files: self.settings.app_log.clone() };
+        let watched = tools.logs.follow(&source, stdout, stderr);
         match watched.and_then(|tail| process.when_ended(tell).map(|()| tail)) {
             Ok(tail) => {
                 let is_indirect = self.settings.launch.indirect;
@@ -352,6 +353,11 @@ impl Slot {
             feed: tools.bulletin.feed(self.id, self.life.generation()),
             why: &self.broke,
         };
+        if let Some(config) = &self.settings.app_log
+            && let Some(failure) = failure(what, &facts, self.worker.as_ref().and_then(|worker| worker.tail.last()))
+        {
+            tools.logs.record(config, failure);
+        }
         report(what, &facts);
     }
 
