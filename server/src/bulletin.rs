@@ -8,13 +8,15 @@
 //! So either the shard sees the closed door, or the supervisor sees the request in flight.
 
 mod event;
+mod gate;
 mod live;
+mod routes;
 mod station;
 mod vitals;
 
 use std::ops::Range;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
@@ -25,6 +27,9 @@ use forebay_core::pipe::Stats;
 use forebay_transports::Endpoint;
 
 pub use event::Event;
+pub use gate::Gate;
+use routes::Route;
+pub use routes::{SLOTS_PER_WORKER, WORKERS_ROOM};
 pub use station::{Condition, Station};
 use vitals::Feeding;
 pub use vitals::{Feed, Version, Vitals};
@@ -188,20 +193,6 @@ impl ShardStats {
     }
 }
 
-/// Slots of each worker of an application: one that serves, and one in which its successor is brought to readiness.
-/// Worker n has the slots 2n and 2n + 1, so that those of few workers lie together however long the table is.
-pub const SLOTS_PER_WORKER: u16 = 2;
-
-/// Workers that a table has room for at least, so that a reload can start more of them than there were. A slot that is not
-/// in use costs some hundred bytes a shard and is never looked at.
-pub const WORKERS_ROOM: u16 = 64;
-
-/// The slots that serve one route, and how many of them are in use.
-struct Route {
-    slots: Range<u16>,
-    used: AtomicU16,
-}
-
 /// Makes the endpoint of one slot's process.
 pub type Endpoints = Box<dyn Fn(WorkerId, Generation) -> Endpoint + Send + Sync>;
 
@@ -209,6 +200,9 @@ pub type Endpoints = Box<dyn Fn(WorkerId, Generation) -> Endpoint + Send + Sync>
 pub struct Bulletin {
     slots: Box<[CachePadded<Slot>]>,
     routes: Vec<Route>,
+    /// The route whose one slot is no worker but the origin.
+    origin: Option<u16>,
+    gate: Gate,
     endpoints: Endpoints,
     shards: Box<[CachePadded<ShardStats>]>,
     phase: AtomicU8,
@@ -228,7 +222,9 @@ impl Bulletin {
         let slots = routes.iter().map(|slots| slots.end).max().unwrap_or(0);
         Self {
             slots: (0..slots).map(|_| CachePadded::default()).collect(),
-            routes: routes.into_iter().map(|slots| Route { used: AtomicU16::new(slots.end), slots }).collect(),
+            routes: routes.into_iter().map(Route::new).collect(),
+            origin: None,
+            gate: Gate::default(),
             endpoints,
             shards: (0..shards).map(|_| CachePadded::default()).collect(),
             phase: AtomicU8::new(Phase::Serving as u8),
@@ -238,35 +234,26 @@ impl Bulletin {
         }
     }
 
-    /// The slots in use that serve route `route`.
+    /// The same with one route and one slot more, behind all workers, for the [origin](crate::origin).
     #[must_use]
-    pub fn route(&self, route: usize) -> Range<u16> {
-        let Route { slots, used } = &self.routes[route];
-        slots.start..used.load(Relaxed)
+    pub fn with_origin(mut self) -> Self {
+        let (slot, route) = (self.slots(), self.routes.len());
+        self.slots = self.slots.into_iter().chain([CachePadded::default()]).collect();
+        self.routes.push(Route::new(slot..slot + 1));
+        self.origin = u16::try_from(route).ok();
+        self
     }
 
-    /// All slots that route `route` has room for.
+    /// The origin's route, where there is one.
     #[must_use]
-    pub fn room(&self, route: usize) -> Range<u16> {
-        self.routes[route].slots.clone()
+    pub fn origin(&self) -> Option<u16> {
+        self.origin
     }
 
-    /// Says that only the first `count` slots of a route are in use: the others must be shut and stay so. A shard that
-    /// learns of it late looks at some slots in vain, or not yet at new ones. Supervisor only.
-    pub fn set_used(&self, route: usize, count: u16) {
-        let Route { slots, used } = &self.routes[route];
-        used.store(slots.start.saturating_add(count).min(slots.end), Relaxed);
-    }
-
-    /// The slots in use, over all routes.
-    pub fn in_use(&self) -> impl Iterator<Item = WorkerId> {
-        (0..self.routes.len()).flat_map(|route| self.route(route)).map(WorkerId)
-    }
-
-    /// How many routes there are.
+    /// What keeps requests from the application.
     #[must_use]
-    pub fn routes(&self) -> usize {
-        self.routes.len()
+    pub fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// Where that process listens.
@@ -436,8 +423,9 @@ impl Bulletin {
     pub fn left(&self) -> Left {
         let sum =
             |count: fn(&ShardStats) -> &AtomicU64| -> u64 { self.shards.iter().map(|s| count(s).load(Relaxed)).sum() };
+        let origin = self.origin.map(|route| WorkerId(self.route(usize::from(route)).start));
         Left {
-            in_flight: self.in_use().map(|worker| u64::from(self.in_flight(worker))).sum(),
+            in_flight: self.in_use().chain(origin).map(|worker| u64::from(self.in_flight(worker))).sum(),
             waiting: sum(|stats| &stats.waiting),
             connections: sum(|stats| &stats.connections).saturating_sub(sum(|stats| &stats.tunnels)),
         }

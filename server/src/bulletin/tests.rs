@@ -42,6 +42,20 @@ fn only_slots_in_use_are_looked_at() {
 }
 
 #[test]
+fn the_origin_is_no_worker() {
+    let b = bulletin().with_origin();
+    assert_eq!((b.origin(), b.route(2), b.slots()), (Some(2), 3..4, 4));
+    assert_eq!(b.in_use().count(), 3);
+    let notice = Notice { generation: Generation(1), home: 0, door: Door::Open };
+    b.publish(WorkerId(3), notice);
+    assert_eq!(b.whose("w3-1", Generation(1)), None);
+    assert_eq!(b.whose("w2-1", Generation(1)), Some((WorkerId(2), Generation(1))));
+    // A server that stops waits for its answers too.
+    assert!(b.enter(WorkerId(3), 1).is_some());
+    assert_eq!(b.left().in_flight, 1);
+}
+
+#[test]
 fn latencies_fall_into_their_buckets() {
     let s = ShardStats::default();
     s.observe(200, Duration::from_micros(100));
