@@ -12,6 +12,7 @@ mod gate;
 mod live;
 mod routes;
 mod station;
+mod turns;
 mod vitals;
 
 use std::ops::Range;
@@ -210,6 +211,7 @@ pub struct Bulletin {
     stuck_after: AtomicU64,
     events: ArrayQueue<Event>,
     live: live::Laid,
+    turns: turns::Turns,
 }
 
 impl Bulletin {
@@ -231,6 +233,7 @@ impl Bulletin {
             stuck_after: AtomicU64::new(0),
             events: ArrayQueue::new(Self::EVENTS_MAX),
             live: live::Laid::new(shards),
+            turns: turns::Turns::default(),
         }
     }
 

@@ -8,9 +8,11 @@
 //! [`bulletin`](crate::bulletin), and never spawns, locks or reads a file.
 
 mod connection;
+mod dispatch;
 mod ending;
 mod exchange;
 mod lease;
+mod marks;
 mod op;
 mod over_http;
 mod over_pipe;

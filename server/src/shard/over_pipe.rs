@@ -67,7 +67,7 @@ impl<E: Engine> Side for PipeSide<'_, E> {
         }
         if !news.raw.is_empty() {
             let date = self.shard.date.borrow();
-            let terms = Terms { may_keep_alive: self.shard.is_serving(), date: &date[..] };
+            let terms = Terms { may_keep_alive: self.shard.is_serving(), date: &date[..], mark: self.shard };
             if let Err(what) = relay.on_raw(&news.raw, &terms) {
                 self.stream.blame();
                 return Poll::Ready(Err(Fault::Garbled(what)));

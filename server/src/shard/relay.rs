@@ -15,6 +15,8 @@ use forebay_core::http1::{
 };
 use forebay_core::time::Timestamp;
 
+use super::dispatch::Tie;
+use super::marks::{Mark, Marks};
 use crate::live::Live;
 pub(super) use stage::{Garbled, Sent};
 
@@ -53,8 +55,10 @@ pub(super) struct Relay<'s> {
     pub(super) live: &'s Live,
     /// When the request came.
     pub(super) began: Timestamp,
-    /// What ties the request to one worker, if anything does.
-    pub(super) key: Option<u64>,
+    /// What ties the request to one worker.
+    pub(super) tie: Tie,
+    /// What is added to its response.
+    pub(super) marks: Marks,
     /// What the request's head said.
     pub(super) request: RequestFacts,
     body: BodyDecoder,
@@ -101,6 +105,8 @@ pub(super) struct Terms<'a> {
     pub(super) may_keep_alive: bool,
     /// Now, as an IMF-fixdate.
     pub(super) date: &'a [u8],
+    /// Who writes what is added to responses.
+    pub(super) mark: &'a dyn Mark,
 }
 
 impl<'s> Relay<'s> {
@@ -111,7 +117,8 @@ impl<'s> Relay<'s> {
             pool,
             live,
             began,
-            key: None,
+            tie: Tie::None,
+            marks: Marks::NONE,
             request,
             body,
             body_bytes: 0,
@@ -305,9 +312,12 @@ impl<'s> Relay<'s> {
             // A worker that closes behind its answer reads no more: the rest of the request has nowhere to go.
             let has_a_future = self.may_go_on() && (self.request_done || facts.keep_alive || facts.informational);
             let delivery = Delivery::plan(&self.request, &facts, terms.may_keep_alive && has_a_future);
-            let size = ChunkSize::holding(head_len + HEAD_ROOM).unwrap_or(ChunkSize::Large);
+            let added = if facts.informational { None } else { self.marks.written(terms.mark) };
+            let added = added.as_deref().unwrap_or_default();
+            let size = ChunkSize::holding(head_len + HEAD_ROOM + added.len()).unwrap_or(ChunkSize::Large);
             let mut out = self.pool.take(size);
-            encode_response(&head, &facts, &delivery, Some(terms.date), &mut out).map_err(|_full| Garbled::LARGE)?;
+            encode_response(&head, &facts, &delivery, Some(terms.date), added, &mut out)
+                .map_err(|_full| Garbled::LARGE)?;
             self.bytes_out += out.len() as u64;
             if !facts.informational {
                 self.head = Some(out);

@@ -14,6 +14,7 @@
 //! What it deliberately does not do: touch a connection, give up on a worker, or judge one by anything but whether it
 //! is there and listens.
 
+mod assembly;
 mod condition;
 pub mod inspector;
 pub mod logs;
@@ -43,6 +44,7 @@ use tracing::{error, info, warn};
 use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
 use crate::config::Config;
 use crate::spawn;
+use assembly::Assembly;
 use logs::{Logs, Output};
 use recycle::Replacement;
 use runtime_dir::{RuntimeDir, StartError};
@@ -129,6 +131,7 @@ pub struct Supervisor {
     /// Workers for which another process is brought to readiness.
     replacements: Vec<Replacement>,
     stage: Stage,
+    assembly: Assembly,
     reload_again: bool,
     ever_ready: bool,
     outcome: Outcome,
@@ -177,9 +180,11 @@ impl Supervisor {
             Slot::new(WorkerId(id), number, settings.clone(), &bulletin)
         };
         let slots = slots.clone().map(slot).collect();
+        let assembly = Assembly::begin(config.workers.dispatch, &bulletin);
         Ok(Self {
             config,
             slots,
+            assembly,
             bulletin,
             reload: options.reload,
             preload: options.preload,
@@ -329,6 +334,7 @@ impl Supervisor {
         spawn::reap_orphans(|pid| self.slots.iter().any(|slot| slot.has_pid(pid)));
         self.poll_hopeless();
         self.poll_replacements();
+        self.poll_assembly();
         self.poll_reload();
         self.poll_stop();
         self.settle(self.workers_now());

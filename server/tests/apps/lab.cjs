@@ -205,4 +205,9 @@ if (process.env.LAB_EXPECT_MS) {
     setTimeout(goOn, Number(process.env.LAB_EXPECT_MS));
   });
 }
-server.listen(process.env.PORT, () => console.log('lab listens'));
+// With this set, the worker with this number never listens.
+if (process.env.LAB_MUTE_WORKER !== process.env.FOREBAY_WORKER || !process.env.LAB_MUTE_WORKER) {
+  server.listen(process.env.PORT, () => console.log('lab listens'));
+} else {
+  setInterval(() => {}, 1000);
+}

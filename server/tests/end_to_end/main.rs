@@ -12,6 +12,7 @@ mod causes;
 mod client;
 mod connections;
 mod crashes;
+mod dispatching;
 mod engines;
 mod forwarding;
 mod limits;

@@ -27,6 +27,10 @@ over_http! {
         a_request_that_kills_its_worker_has_a_number_for_how_far_it_came
         a_head_that_does_not_fit_the_workers_form_is_1005
     }
+    dispatching: {
+        each_worker_has_its_turn
+        a_cookie_ties_a_client_to_its_worker
+    }
     forwarding: {
         a_trusted_list_is_extended_once
         server_variables_are_told_and_cannot_be_forged

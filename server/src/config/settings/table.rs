@@ -109,7 +109,8 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         OneOf(&["auto", "address", "cookie", "off"], |d, v| d.set_affinity(v)),
         "auto",
         "Which requests always go to the same worker. auto: those of engine.io (socket.io), whose long polling needs it, \
-         by client address. address: all, by client address. cookie: all, by a cookie that Forebay sets. off: none.",
+         by client address. address: all, by client address. cookie: all, by a cookie that Forebay sets, `iisnode.session.cookie`; while its worker is not ready, \
+         others serve. off: none.",
     ),
     of(
         "workers.dispatch",
@@ -118,7 +119,8 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         }),
         "local",
         "Which worker gets a request. local: the one beside the shard that read it, others when that one lags, which is \
-         the fastest. round_robin: each in turn, over all shards.",
+         the fastest. round_robin: each in turn, over all shards; requests wait until the first set of \
+         workers is complete, 5 s at most once one is ready.",
     ),
     of(
         "workers.preload",
