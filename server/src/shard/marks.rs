@@ -25,11 +25,11 @@ pub(super) struct Marks {
     /// Whether the debug header is wanted.
     is_debug: bool,
     /// Attempts before the one that is answered.
-    pub(super) retries: u8,
+    retries: u8,
     /// Who has the request.
-    pub(super) worker: WorkerId,
+    worker: WorkerId,
     /// When it was given the request.
-    pub(super) since: Timestamp,
+    since: Timestamp,
 }
 
 /// Writes the fields.
@@ -79,14 +79,36 @@ impl Marks {
 impl<E: Engine> Mark for Shard<E> {
     fn write(&self, marks: &Marks) -> Chunk {
         use std::io::Write as _;
-        // A cookie and what is at most 1 KiB in `Live`, with numbers.
+        // A cookie, and what is in `Live` with some numbers: far less than 16 KiB.
         let mut chunk = self.pool.take(ChunkSize::Medium);
         let mut out = Out(&mut chunk);
         if let Some(number) = marks.cookie {
             let secure = if marks.is_secure { "; Secure" } else { "" };
             let _fits = write!(out, "Set-Cookie: {COOKIE}={number}; Path=/; HttpOnly; SameSite=Lax{secure}\r\n");
         }
+        if marks.is_debug {
+            let _fits = self.write_debug(marks, &mut out);
+        }
         chunk
+    }
+}
+
+impl<E: Engine> Shard<E> {
+    /// iisnode's fields in its order, sizes in KiB. Its page file is the private memory of a process here.
+    fn write_debug(&self, marks: &Marks, out: &mut Out<'_>) -> std::io::Result<()> {
+        use std::io::Write as _;
+        let (live, bulletin) = (self.live.borrow(), &self.bulletin);
+        let (own, node) = (bulletin.footprint(None), bulletin.footprint(Some(marks.worker)));
+        let (own, pid, node) = (own.memory(), node.pid(), node.memory());
+        let active: u32 = bulletin.in_use().map(|worker| bulletin.in_flight(worker)).sum();
+        let requests: u64 = bulletin.in_use().map(|worker| bulletin.requests(worker)).sum();
+        write!(out, "iisnode-debug: {}&node_pid={pid}", live.about)?;
+        write!(out, "&worker_mem_ws={}&worker_mem_pagefile={}", own.resident_bytes >> 10, own.private_bytes >> 10)?;
+        write!(out, "&node_mem_ws={}&node_mem_pagefile={}", node.resident_bytes >> 10, node.private_bytes >> 10)?;
+        write!(out, "&app_processes={}", live.workers)?;
+        write!(out, "&process_active_req={}&app_active_req={active}", bulletin.in_flight(marks.worker))?;
+        write!(out, "&worker_total_req={requests}&np_retry={}", marks.retries)?;
+        write!(out, "&req_time={}&hresult=0\r\n", E::now().since(marks.since).as_millis())
     }
 }
 

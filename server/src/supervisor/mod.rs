@@ -16,6 +16,7 @@
 
 mod assembly;
 mod condition;
+mod footprint;
 pub mod inspector;
 pub mod logs;
 pub mod order;
@@ -132,6 +133,8 @@ pub struct Supervisor {
     replacements: Vec<Replacement>,
     stage: Stage,
     assembly: Assembly,
+    /// When memory is looked at next.
+    look_at: Timestamp,
     reload_again: bool,
     ever_ready: bool,
     outcome: Outcome,
@@ -185,6 +188,7 @@ impl Supervisor {
             config,
             slots,
             assembly,
+            look_at: Timestamp::ZERO,
             bulletin,
             reload: options.reload,
             preload: options.preload,
@@ -335,6 +339,7 @@ impl Supervisor {
         self.poll_hopeless();
         self.poll_replacements();
         self.poll_assembly();
+        self.poll_footprints();
         self.poll_reload();
         self.poll_stop();
         self.settle(self.workers_now());

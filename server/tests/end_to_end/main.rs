@@ -12,6 +12,7 @@ mod causes;
 mod client;
 mod connections;
 mod crashes;
+mod debug_header;
 mod dispatching;
 mod engines;
 mod forwarding;

@@ -27,6 +27,9 @@ over_http! {
         a_request_that_kills_its_worker_has_a_number_for_how_far_it_came
         a_head_that_does_not_fit_the_workers_form_is_1005
     }
+    debug_header: {
+        it_has_iisnodes_fields_in_their_order
+    }
     dispatching: {
         each_worker_has_its_turn
         a_cookie_ties_a_client_to_its_worker
