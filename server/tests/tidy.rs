@@ -30,7 +30,6 @@ const UNREAD: &[(&str, &str)] = &[
     ("page_out_after", "to come"),
     ("watch", "to come"),
     ("debugger", "to come"),
-    ("gather_bytes_max", "to come"),
     ("poll_interval", "to come"),
     ("path_segment", "to come"),
     ("ports", "to come"),

@@ -15,6 +15,9 @@ use crate::live::Live;
 /// The cookie that ties a client to a worker; iisnode's name for it.
 pub(super) const COOKIE: &str = "iisnode.session.cookie";
 
+/// The route whose workers take turns and are named by cookies: the application's. Others have one slot.
+pub(super) const APPLICATION: u16 = 0;
+
 /// What ties a request to one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tie {
@@ -32,6 +35,7 @@ impl<E: Engine> Shard<E> {
     /// What ties a request to a worker.
     pub(super) fn tie(&self, live: &Live, route: u16, head: &RequestHead<'_>, address: IpAddr) -> Tie {
         match live.affinity {
+            _ if route != APPLICATION => Tie::None,
             Affinity::Off => Tie::None,
             Affinity::Address => Tie::Key(key(address)),
             // engine.io names its protocol's version in every request of a session.
@@ -78,6 +82,7 @@ impl<E: Engine> Shard<E> {
             notice.door == Door::Open && usize::from(notice.home) == self.index
         };
         let by_rule = || match live.dispatch {
+            Dispatch::RoundRobin if route != APPLICATION => choose(count, count, max, at),
             Dispatch::Local => choose((0..count).find(is_own).unwrap_or(count), count, max, at),
             Dispatch::RoundRobin => {
                 let in_turn = |i| self.bulletin.station(worker(i)).condition != Condition::Unwanted || at(i).open;

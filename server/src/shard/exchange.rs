@@ -55,7 +55,7 @@ pub(super) async fn exchange<E: Engine>(
     let request = Request { live: &live, head: parsed, bytes: head.len(), facts, id };
     let mut relay = Relay::new(&shard.pool, &live, began, facts);
     relay.tie = shard.tie(&live, client.route, parsed, client.address);
-    relay.marks = Marks::of(&live, parsed, client.address);
+    relay.marks = Marks::of(&live, client.route, parsed, client.address);
     let mut outcome = Outcome { bytes_in: head.len() as u64, ..Outcome::default() };
     let after = match rest.map_or(Ok(()), |rest| relay.on_client_bytes(rest)) {
         Ok(()) => attempts(shard, client, client_reads, &request, &mut relay, &mut outcome).await,

@@ -12,6 +12,7 @@ use forebay_core::id::{Generation, WorkerId};
 use forebay_core::time::Timestamp;
 use forebay_transports::Completion;
 
+use super::dispatch::APPLICATION;
 use super::op::Op;
 use super::pump::{Fault, Left};
 use super::relay::Relay;
@@ -226,7 +227,7 @@ impl<E: Engine> Shard<E> {
         let (since, limits) = (relay.began, &relay.live.limits);
         let mut slots = self.bulletin.route(usize::from(route));
         let is_open = slots.any(|slot| self.bulletin.notice(WorkerId(slot)).door == Door::Open);
-        if is_open && self.bulletin.is_assembled() {
+        if is_open && (route != APPLICATION || self.bulletin.is_assembled()) {
             (since + limits.queue_timeout, Shed::QueueTimeout)
         } else if !is_open && self.bulletin.phase() == Phase::Draining && !self.has_prospects(route) {
             (since, Shed::Stopping)

@@ -1,6 +1,6 @@
-//! What is added to the responses of workers: the session cookie, and `iisnode-debug`.
+//! What is done to the responses of workers: the session cookie and `iisnode-debug` are added, small pieces are gathered.
 //!
-//! Both are off unless asked for, and then cost a look at a byte. A mark is what is known when the request is given to a
+//! All are off unless asked for, and then cost a look at a byte. A mark is what is known when the request is given to a
 //! worker; the fields are written when the response's head is.
 
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use forebay_core::http1::{RequestHead, is_https};
 use forebay_core::id::WorkerId;
 use forebay_core::time::Timestamp;
 
-use super::dispatch::{COOKIE, Tie};
+use super::dispatch::{APPLICATION, COOKIE, Tie};
 use super::{Engine, Shard};
 use crate::config::Affinity;
 use crate::live::Live;
@@ -24,6 +24,8 @@ pub(super) struct Marks {
     is_secure: bool,
     /// Whether the debug header is wanted.
     is_debug: bool,
+    /// Whether the response's bytes are gathered, if its head allows that.
+    pub(super) gathers: bool,
     /// Attempts before the one that is answered.
     retries: u8,
     /// Who has the request.
@@ -44,15 +46,20 @@ impl Marks {
         cookie: None,
         is_secure: false,
         is_debug: false,
+        gathers: false,
         retries: 0,
         worker: WorkerId(0),
         since: Timestamp::ZERO,
     };
 
-    /// For a request with this head.
-    pub(super) fn of(live: &Live, head: &RequestHead<'_>, peer: IpAddr) -> Self {
+    /// For a request with this head, on a route: only the application's responses are touched.
+    pub(super) fn of(live: &Live, route: u16, head: &RequestHead<'_>, peer: IpAddr) -> Self {
+        if route != APPLICATION {
+            return Self::NONE;
+        }
         let is_secure = live.affinity == Affinity::Cookie && live.trusts(peer) && is_https(head);
-        Self { is_secure, is_debug: live.response.debug_header, ..Self::NONE }
+        let gathers = live.response.gather_bytes_max > 0;
+        Self { is_secure, is_debug: live.response.debug_header, gathers, ..Self::NONE }
     }
 
     /// The request is given to a worker.

@@ -6,6 +6,7 @@
 //! Invariants: nothing is queued for the client before a whole, acceptable response head; a queue that is full makes
 //! its source wait, so memory is bounded by `window_bytes` a direction and one chunk more.
 
+mod gather;
 mod stage;
 
 use forebay_core::buf::{Chunk, ChunkSize, Pool, Queue, Slice};
@@ -18,6 +19,7 @@ use forebay_core::time::Timestamp;
 use super::dispatch::Tie;
 use super::marks::{Mark, Marks};
 use crate::live::Live;
+pub(super) use gather::{GATHER_TIME, may_wait};
 pub(super) use stage::{Garbled, Sent};
 
 /// Pieces of a response body up to this size are copied behind the head, so that a small response is one buffer.
@@ -97,6 +99,10 @@ pub(super) struct Relay<'s> {
     pub(super) worker_spent: bool,
     /// How far the request had come when the last attempt failed.
     pub(super) sent: Sent,
+    /// Since when the response's bytes have been gathered, while they are.
+    gathering: Option<Timestamp>,
+    /// Whether the last attempt had begun to answer, though nothing of that was sent.
+    broke_off: bool,
 }
 
 /// What a response head means for those who have to know at once.
@@ -105,6 +111,8 @@ pub(super) struct Terms<'a> {
     pub(super) may_keep_alive: bool,
     /// Now, as an IMF-fixdate.
     pub(super) date: &'a [u8],
+    /// Now, on the coarse clock.
+    pub(super) now: Timestamp,
     /// Who writes what is added to responses.
     pub(super) mark: &'a dyn Mark,
 }
@@ -140,6 +148,8 @@ impl<'s> Relay<'s> {
             worker_size: ChunkSize::Small,
             worker_spent: false,
             sent: Sent::Nothing,
+            gathering: None,
+            broke_off: false,
         }
     }
 
@@ -202,7 +212,7 @@ impl<'s> Relay<'s> {
         self.to_worker = self.held.clone().unwrap_or_default();
         self.response = Response::awaited();
         self.worker_size = ChunkSize::Small;
-        self.worker_spent = false;
+        (self.worker_spent, self.broke_off) = (false, false);
     }
 
     /// Takes bytes of the client: request body, then the beginning of the next request.
@@ -324,6 +334,9 @@ impl<'s> Relay<'s> {
                 let body = BodyDecoder::new(delivery.framing, delivery.flavour, Side::Response);
                 self.response = if body.is_done() { Response::Done } else { Response::Body(body) };
                 self.delivery = Some((facts, delivery));
+                if self.marks.gathers && may_wait(&facts, head.fields.iter().map(|it| (it.name, it.value))) {
+                    self.gather(terms.now);
+                }
                 // What the client sent behind its request, before it heard of the switch, is the tunnel's.
                 if self.is_tunnel()
                     && let Some(early) = self.carry.take()

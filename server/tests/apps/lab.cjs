@@ -94,6 +94,10 @@ const routes = {
     const next = (n) => waiting.push(() => (res.write(`data: ${n}\n\n`), next(n + 1)));
     next(2);
   },
+  '/pieces': (req, res, query) => {
+    res.write('one ', () => console.log('lab has written one'));
+    waiting.push(() => (query.has('die') ? process.kill(process.pid, 'SIGKILL') : res.end('two')));
+  },
   '/large': (req, res, query) => {
     watch(req, res);
     const total = Number(query.get('bytes'));

@@ -44,6 +44,7 @@ over_http! {
         server_sent_events_are_flushed_one_by_one
         large_uploads_and_downloads_arrive_as_they_were_sent
         an_upload_in_single_bytes_arrives
+        small_pieces_are_gathered_where_that_is_asked_for
     }
     upgrades: {
         a_web_socket_carries_frames_both_ways_and_is_closed

@@ -384,8 +384,9 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         "response.gather_bytes_max",
         Bytes(0, GIB, |d, v| d.response.gather_bytes_max = v),
         "0B",
-        "Bytes of a response that are gathered before the first of it is sent; 0 sends every fragment at once. Responses \
-         of streaming types are never gathered.",
+        "Bytes of a response that are gathered before the first of it is sent, up to limits.window_bytes and for a second \
+         at most; 0 sends every fragment at once. Responses of streaming types, such as text/event-stream, are never \
+         gathered. One that breaks off while it is gathered is answered with an error.",
     ),
     of(
         "response.debug_header",

@@ -12,7 +12,7 @@ use forebay_core::pipe::{End, LengthDigits, Reply, ResetCode, Response, encode_t
 
 use crate::shard::marks::Marks;
 use crate::shard::pump::Fault;
-use crate::shard::relay::{COALESCE_BYTES, Garbled, Terms};
+use crate::shard::relay::{COALESCE_BYTES, Garbled, Terms, may_wait};
 
 /// Bytes of informational responses in one exchange, as its client gets them. 256 KiB: thousands of them. Frames that are
 /// no body need no credit, so nothing else bounds what waits for a client that does not read.
@@ -56,6 +56,8 @@ pub(in crate::shard) struct News {
     pub(in crate::shard) data_bytes: usize,
     /// The final head's meaning, once.
     pub(in crate::shard) plan: Option<(ResponseFacts, Delivery)>,
+    /// The bytes may wait for more.
+    pub(in crate::shard) gathers: bool,
     /// Raw bytes of the worker, for an exchange that left HTTP.
     pub(in crate::shard) raw: Queue,
     /// The worker has asked for the body.
@@ -181,6 +183,7 @@ impl Inbox {
         };
         self.planned = Some(Plan { chunked: reply.is_chunked(), left });
         self.inner.plan = Some((facts, delivery));
+        self.inner.gathers = self.marks.gathers && may_wait(&facts, head.fields.iter());
         Ok(())
     }
 
@@ -326,7 +329,10 @@ mod tests {
     #[test]
     fn informational_responses_are_bounded() {
         let head = RequestHead::parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 10).unwrap();
-        let (pool, terms) = (Pool::new(0), Terms { may_keep_alive: true, date: b"", mark: &Unmarked });
+        let (pool, terms) = (
+            Pool::new(0),
+            Terms { may_keep_alive: true, date: b"", now: forebay_core::time::Timestamp::ZERO, mark: &Unmarked },
+        );
         let mut inbox = Inbox::new(judge_request(&head).unwrap(), Marks::NONE, 0);
         let inform = Response { flags: 0, status: 102, reason: b"", fields: FieldSection::EMPTY };
         let mut sent = 0;

@@ -374,6 +374,6 @@ fn respond<E: Engine>(
     shard: &Shard<E>,
 ) -> Result<(), Garbled> {
     let date = shard.date.borrow();
-    let terms = Terms { may_keep_alive: shard.is_serving(), date: &date[..], mark: shard };
+    let terms = Terms { may_keep_alive: shard.is_serving(), date: &date[..], now: shard.timers.now(), mark: shard };
     inbox.on_head(head, body, informational, &shard.pool, &terms)
 }
