@@ -8,7 +8,7 @@ use forebay_core::limits::Limits;
 
 use super::{
     AccessLogFormat, Affinity, DebuggerConfig, Dispatch, EngineChoice, ErrorsConfig, ForwardingConfig, LogConfig,
-    LogFormat, Network, ResponseConfig, Statuses, TransportChoice, WatchConfig,
+    LogFormat, Network, Profile, ResponseConfig, Statuses, TransportChoice, WatchConfig,
 };
 
 /// What `[app]` says.
@@ -89,10 +89,12 @@ pub(super) struct Draft {
     pub(super) affinity: Affinity,
     pub(super) metrics: Option<SocketAddr>,
     pub(super) runtime_dir: Option<PathBuf>,
+    pub(super) profile: Option<Profile>,
     pub(super) app: AppSettings,
     pub(super) workers: Workers,
     pub(super) shards: Shards,
     pub(super) limits: Limits,
+    pub(super) chunked_body_bytes_max: Option<u64>,
     pub(super) forwarding: ForwardingConfig,
     pub(super) access_log_format: AccessLogFormat,
     pub(super) access_log_path: Option<PathBuf>,
@@ -114,10 +116,12 @@ impl Default for Draft {
             affinity: Affinity::Auto,
             metrics: None,
             runtime_dir: None,
+            profile: None,
             app: AppSettings::default(),
             workers: Workers::default(),
             shards: Shards::default(),
             limits: Limits::default(),
+            chunked_body_bytes_max: None,
             forwarding: ForwardingConfig {
                 x_forwarded: true,
                 forwarded: true,
