@@ -16,7 +16,6 @@ mod value;
 mod web_config;
 mod yml;
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::error::{Origin, Problem, Remark};
@@ -271,11 +270,9 @@ pub(super) fn profile(word: &str) -> Profile {
     }
 }
 
-/// Whether flag or variable ask for Forebay's own configuration, so that IIS's files are not looked at.
-pub(super) fn is_unwanted(sources: &Sources) -> bool {
-    let flag = sources.flags.iter().find(|(name, values)| *name == "--profile" && !values.is_empty());
-    match flag {
-        Some((_, values)) => values.iter().any(|value| value == "native"),
-        None => (sources.env)("FOREBAY_PROFILE") == Some(OsString::from("native")),
-    }
+/// The profile that flag or variable ask for, if they do; whether it is one is checked where settings are read.
+pub(super) fn asked(sources: &Sources) -> Option<Profile> {
+    let flag = sources.flags.iter().find(|(name, _)| *name == "--profile").and_then(|(_, values)| values.last());
+    let word = flag.cloned().or_else(|| (sources.env)("FOREBAY_PROFILE")?.into_string().ok());
+    word.filter(|word| !word.is_empty()).map(|word| profile(&word))
 }
