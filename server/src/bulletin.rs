@@ -8,11 +8,13 @@
 //! So either the shard sees the closed door, or the supervisor sees the request in flight.
 
 mod event;
+mod gate;
+mod live;
 mod vitals;
 
 use std::ops::Range;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
@@ -23,6 +25,7 @@ use forebay_core::pipe::Stats;
 use forebay_transports::Endpoint;
 
 pub use event::Event;
+pub use gate::Gate;
 use vitals::Feeding;
 pub use vitals::{Feed, Version, Vitals};
 
@@ -184,44 +187,110 @@ impl ShardStats {
     }
 }
 
+/// Slots of each worker of an application: one that serves, and one in which its successor is brought to readiness.
+/// Worker n has the slots 2n and 2n + 1, so that those of few workers lie together however long the table is.
+pub const SLOTS_PER_WORKER: u16 = 2;
+
+/// Workers that a table has room for at least, so that a reload can start more of them than there were. A slot that is not
+/// in use costs some hundred bytes a shard and is never looked at.
+pub const WORKERS_ROOM: u16 = 64;
+
+/// The slots that serve one route, and how many of them are in use.
+struct Route {
+    slots: Range<u16>,
+    used: AtomicU16,
+}
+
 /// Makes the endpoint of one slot's process.
 pub type Endpoints = Box<dyn Fn(WorkerId, Generation) -> Endpoint + Send + Sync>;
 
 /// The shared state. One per server, behind an `Arc`.
 pub struct Bulletin {
     slots: Box<[CachePadded<Slot>]>,
-    routes: Vec<Range<u16>>,
+    routes: Vec<Route>,
+    /// The route whose one slot is no worker but the origin.
+    origin: Option<u16>,
+    gate: Gate,
     endpoints: Endpoints,
     shards: Box<[CachePadded<ShardStats>]>,
     phase: AtomicU8,
     /// Milliseconds; 0 is never.
     stuck_after: AtomicU64,
     events: ArrayQueue<Event>,
+    live: live::Laid,
 }
 
 impl Bulletin {
     /// Events that wait for the supervisor at most; more are dropped, they repeat.
     const EVENTS_MAX: usize = 256;
 
-    /// A table in which route i is served by the slots `routes[i]`, and `shards` shards count.
+    /// A table in which route i is served by the slots `routes[i]`, all of them in use, and `shards` shards count.
     #[must_use]
     pub fn new(routes: Vec<Range<u16>>, shards: usize, endpoints: Endpoints) -> Self {
-        let slots = routes.iter().map(|r| r.end).max().unwrap_or(0);
+        let slots = routes.iter().map(|slots| slots.end).max().unwrap_or(0);
         Self {
             slots: (0..slots).map(|_| CachePadded::default()).collect(),
-            routes,
+            routes: routes.into_iter().map(|slots| Route { used: AtomicU16::new(slots.end), slots }).collect(),
+            origin: None,
+            gate: Gate::default(),
             endpoints,
             shards: (0..shards).map(|_| CachePadded::default()).collect(),
             phase: AtomicU8::new(Phase::Serving as u8),
             stuck_after: AtomicU64::new(0),
             events: ArrayQueue::new(Self::EVENTS_MAX),
+            live: live::Laid::new(shards),
         }
     }
 
-    /// The slots that serve route `route`.
+    /// The same with one route and one slot more, behind all workers, for the [origin](crate::origin).
+    #[must_use]
+    pub fn with_origin(mut self) -> Self {
+        let (slot, route) = (self.slots(), self.routes.len());
+        self.slots = self.slots.into_iter().chain([CachePadded::default()]).collect();
+        self.routes.push(Route { slots: slot..slot + 1, used: AtomicU16::new(slot + 1) });
+        self.origin = u16::try_from(route).ok();
+        self
+    }
+
+    /// The origin's route, where there is one.
+    #[must_use]
+    pub fn origin(&self) -> Option<u16> {
+        self.origin
+    }
+
+    /// What keeps requests from the application.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The slots in use that serve route `route`.
     #[must_use]
     pub fn route(&self, route: usize) -> Range<u16> {
-        self.routes[route].clone()
+        let Route { slots, used } = &self.routes[route];
+        slots.start..used.load(Relaxed)
+    }
+
+    /// All slots that route `route` has room for.
+    #[must_use]
+    pub fn room(&self, route: usize) -> Range<u16> {
+        self.routes[route].slots.clone()
+    }
+
+    /// Says that only the first `count` slots of a route are in use: the others must be shut and stay so. A shard that
+    /// learns of it late looks at some slots in vain, or not yet at new ones. Supervisor only.
+    pub fn set_used(&self, route: usize, count: u16) {
+        let Route { slots, used } = &self.routes[route];
+        used.store(slots.start.saturating_add(count).min(slots.end), Relaxed);
+    }
+
+    /// The slots in use by workers, over all routes.
+    pub fn in_use(&self) -> impl Iterator<Item = WorkerId> {
+        let origin = self.origin.map(usize::from);
+        (0..self.routes.len())
+            .filter(move |&route| Some(route) != origin)
+            .flat_map(|route| self.route(route))
+            .map(WorkerId)
     }
 
     /// How many routes there are.
@@ -240,7 +309,7 @@ impl Bulletin {
     /// nothing.
     #[must_use]
     pub fn whose(&self, path: &str, generation: Generation) -> Option<(WorkerId, Generation)> {
-        (0..self.slots()).map(WorkerId).find_map(|worker| {
+        self.in_use().find_map(|worker| {
             let generation = if generation.0 == 0 { self.notice(worker).generation } else { generation };
             (self.endpoint(worker, generation).path() == std::path::Path::new(path)).then_some((worker, generation))
         })
@@ -397,14 +466,15 @@ impl Bulletin {
     pub fn left(&self) -> Left {
         let sum =
             |count: fn(&ShardStats) -> &AtomicU64| -> u64 { self.shards.iter().map(|s| count(s).load(Relaxed)).sum() };
+        let origin = self.origin.map(|route| WorkerId(self.route(usize::from(route)).start));
         Left {
-            in_flight: self.slots.iter().map(|slot| u64::from(slot.in_flight.load(SeqCst))).sum(),
+            in_flight: self.in_use().chain(origin).map(|worker| u64::from(self.in_flight(worker))).sum(),
             waiting: sum(|stats| &stats.waiting),
             connections: sum(|stats| &stats.connections).saturating_sub(sum(|stats| &stats.tunnels)),
         }
     }
 
-    /// How many slots there are.
+    /// How many slots there are, in use or not.
     #[must_use]
     pub fn slots(&self) -> u16 {
         u16::try_from(self.slots.len()).unwrap_or(u16::MAX)
@@ -442,46 +512,4 @@ impl Bulletin {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bulletin() -> Bulletin {
-        Bulletin::new(vec![0..2, 2..3], 1, Box::new(|w, g| Endpoint::new(format!("{w}-{}", g.0))))
-    }
-
-    #[test]
-    fn notices_survive_packing() {
-        let b = bulletin();
-        for door in [Door::Shut, Door::Open, Door::Draining] {
-            let notice = Notice { generation: Generation(u32::MAX), home: u16::MAX, door };
-            b.publish(WorkerId(2), notice);
-            assert_eq!(b.notice(WorkerId(2)), notice);
-        }
-    }
-
-    #[test]
-    fn only_open_slots_with_room_are_entered() {
-        let (b, w) = (bulletin(), WorkerId(1));
-        let publish = |door| b.publish(w, Notice { generation: Generation(7), home: 0, door });
-        assert_eq!(b.enter(w, 2), None);
-        publish(Door::Open);
-        assert_eq!((b.enter(w, 2), b.enter(w, 2), b.enter(w, 2)), (Some(Generation(7)), Some(Generation(7)), None));
-        publish(Door::Draining);
-        b.into_tunnel(w);
-        assert_eq!((b.in_flight(w), b.tunnels(w), b.enter(w, 2)), (1, 1, None));
-        b.leave(w);
-        b.leave_tunnel(w);
-        assert_eq!((b.in_flight(w), b.tunnels(w), b.requests(w)), (0, 0, 2));
-    }
-
-    #[test]
-    fn latencies_fall_into_their_buckets() {
-        let s = ShardStats::default();
-        s.observe(200, Duration::from_micros(100));
-        s.observe(503, Duration::from_micros(101));
-        s.observe(0, Duration::from_secs(3600));
-        let n = |c: &AtomicU64| c.load(Relaxed);
-        assert_eq!((n(&s.latency[0]), n(&s.latency[1]), n(&s.latency[16])), (1, 1, 1));
-        assert_eq!((n(&s.responses[2]), n(&s.responses[5]), n(&s.responses[0])), (1, 1, 1));
-    }
-}
+mod tests;

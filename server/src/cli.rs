@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, value_parser};
 
 use crate::app::attach;
 use crate::config::{self, ConfigErrors, FrontSources, Origin, Problem, Sources};
-use crate::{bench, logging, run};
+use crate::{bench, logging, run, status};
 
 /// Exit code for a command line or configuration that is wrong. 0 is stopped as asked, 1 a failure at run time.
 pub const EXIT_USAGE: u8 = 2;
@@ -35,6 +35,8 @@ enum Command {
     Check(RunArgs),
     /// Runs the front alone: each port leads to the Unix socket of that name.
     Front(FrontArgs),
+    /// Says what a status or a name in the access log means, and what to do about it.
+    Explain(ExplainArgs),
     /// Measures an application under bare node, node's cluster and Forebay, side by side.
     Bench(BenchArgs),
     /// Writes a forebay.toml out of the configuration of iisnode, PM2 or NGINX Unit.
@@ -64,6 +66,13 @@ struct RunArgs {
     profile: Option<String>,
     #[command(flatten)]
     common: CommonArgs,
+}
+
+#[derive(Args, Debug)]
+struct ExplainArgs {
+    /// For instance 500.1002, 502, queue_full. Default: all, in one line each.
+    #[arg(value_name = "CODE")]
+    code: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -218,6 +227,7 @@ impl Cli {
             Command::Check(args) => execute_check(args),
             Command::Front(args) => execute_front(args),
             Command::Import(args) => execute_import(args),
+            Command::Explain(args) => Ok(execute_explain(&args)),
             Command::Bench(args) => execute_bench(args),
             Command::Preload => Ok(execute_preload()),
         };
@@ -276,6 +286,21 @@ fn execute_import(args: ImportArgs) -> Result<ExitCode, ConfigErrors> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn execute_explain(args: &ExplainArgs) -> ExitCode {
+    use std::io::Write as _;
+    let text = match &args.code {
+        None => Some(status::explain_all()),
+        Some(code) => status::explain(code),
+    };
+    let Some(text) = text else {
+        let code = args.code.as_deref().unwrap_or_default();
+        eprintln!("error: explain: nothing is called {code:?}\nhint: `forebay explain` lists all codes and names");
+        return ExitCode::from(EXIT_USAGE);
+    };
+    let _closed = std::io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
 }
 
 fn execute_bench(args: BenchArgs) -> Result<ExitCode, ConfigErrors> {

@@ -25,17 +25,17 @@ const HEAD_BYTES_MAX: usize = 8 * 1024;
 #[derive(Clone)]
 pub struct Metrics {
     bulletin: Arc<Bulletin>,
-    /// How many workers the slots are; at a reload two slots are one worker for a while.
-    workers: usize,
+    /// Slots of each worker; at a reload two slots are one worker for a while.
+    slots_each: u16,
     started: Instant,
 }
 
 impl Metrics {
-    /// Metrics of what `bulletin` counts. Slot s is worker `s % workers`: at a reload, two slots are one worker for a
+    /// Metrics of what `bulletin` counts. Slot s is worker `s / slots_each`: at a reload, two slots are one worker for a
     /// while, and their numbers add up.
     #[must_use]
-    pub fn new(bulletin: Arc<Bulletin>, workers: usize) -> Self {
-        Self { bulletin, workers, started: Instant::now() }
+    pub fn new(bulletin: Arc<Bulletin>, slots_each: u16) -> Self {
+        Self { bulletin, slots_each: slots_each.max(1), started: Instant::now() }
     }
 
     /// Listens on `address` and serves from a thread of its own until the process ends. Returns where it listens, which
@@ -135,7 +135,7 @@ mod tests {
     fn metrics() -> Metrics {
         let endpoints = Box::new(|worker, _| Endpoint::new(format!("{worker}")));
         let bulletin = Arc::new(Bulletin::new(std::iter::once(0..4).collect(), 2, endpoints));
-        for slot in [WorkerId(0), WorkerId(2)] {
+        for slot in [WorkerId(0), WorkerId(1)] {
             bulletin.publish(slot, Notice { generation: Generation(1), home: 0, door: Door::Open });
             assert!(bulletin.enter(slot, 10).is_some());
         }
@@ -158,10 +158,10 @@ mod tests {
             outbound: 8,
             in_flight: 9,
         };
-        // The first worker is the one in slot 2; what its slot heard twice adds up where it is a sum.
-        bulletin.on_dialled(WorkerId(2), Generation(1), 4711, None);
-        bulletin.set_vitals(WorkerId(2), Generation(1), &stats);
-        bulletin.set_vitals(WorkerId(2), Generation(1), &stats);
+        // The first worker is the one in slot 1; what its slot heard twice adds up where it is a sum.
+        bulletin.on_dialled(WorkerId(1), Generation(1), 4711, None);
+        bulletin.set_vitals(WorkerId(1), Generation(1), &stats);
+        bulletin.set_vitals(WorkerId(1), Generation(1), &stats);
         Metrics::new(bulletin, 2)
     }
 

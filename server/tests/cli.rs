@@ -82,6 +82,20 @@ fn the_repository_itself_gives_the_demo() {
 }
 
 #[test]
+fn codes_are_explained() {
+    let temp = tempfile::tempdir().unwrap();
+    let explained = |code: &str| forebay(temp.path(), &["explain", code]);
+    let exited = explained("500.1002");
+    assert_eq!(exited.code, Some(0));
+    assert!(exited.out.contains("500.1002  exited") && exited.out.contains("502.1002 in the access log"));
+    assert!(explained("queue_full").out.contains("503.1002  queue_full"));
+    assert!(forebay(temp.path(), &["explain"]).out.lines().count() > 30);
+    let unknown = explained("500.9");
+    assert_eq!((unknown.code, unknown.out.as_str()), (Some(2), ""));
+    assert!(unknown.err.contains("nothing is called \"500.9\"") && unknown.err.contains("hint: "));
+}
+
+#[test]
 fn checking_leaves_nothing_behind() {
     let (folder, temp) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let status = Command::new(env!("CARGO_BIN_EXE_forebay"))

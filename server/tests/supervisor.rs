@@ -127,7 +127,7 @@ fn config(dir: &Path) -> Config {
 }
 
 fn bulletin(config: &Config) -> Arc<Bulletin> {
-    let slots = u16::try_from(2 * config.workers.count).unwrap();
+    let slots = u16::try_from(2 * config.workers.count.max(4)).unwrap();
     let dir = config.workers.runtime_dir.clone();
     let endpoints = move |w: WorkerId, g: Generation| Endpoint::new(dir.join(format!("{w}.{}", g.0)));
     Arc::new(Bulletin::new(std::iter::once(0..slots).collect(), config.shards.count, Box::new(endpoints)))
@@ -179,6 +179,9 @@ impl Rig {
             counted.fetch_add(1, SeqCst);
             let mut next = config(&base);
             change(&mut next);
+            if let Ok(count) = std::fs::read_to_string(base.join("workers")) {
+                next.workers.count = count.parse().unwrap();
+            }
             if base.join("bad").exists() { Err("bad is not a known key".into()) } else { Ok(next) }
         };
         let options = Options { reload: Box::new(reload), preload: Some(folder.join("preload.cjs")), output };
@@ -269,16 +272,16 @@ fn is_alive(pid: Pid) -> bool {
 fn workers_start_become_ready_and_stop() {
     let mut rig = Rig::start(SERVER, |config| config.workers.count = 2);
     rig.until_open(0);
-    rig.until_open(1);
-    for worker in [0, 1] {
+    rig.until_open(2);
+    for (worker, number) in [(0, 0), (2, 1)] {
         let answer = rig.ask(worker, "/");
         assert!(answer.contains("\"NODE_ENV\":\"production\""), "{answer}");
-        assert!(answer.contains(&format!("\"FOREBAY_WORKER\":\"{worker}\"")), "{answer}");
+        assert!(answer.contains(&format!("\"FOREBAY_WORKER\":\"{number}\"")), "{answer}");
         let mode = std::fs::metadata(rig.endpoint(worker).path()).unwrap().mode();
         assert_eq!(mode & 0o777, 0o600);
         rig.until_logged(&format!("worker w{worker} ready: pid "));
     }
-    assert_eq!((rig.door(2), rig.door(3)), (Door::Shut, Door::Shut));
+    assert_eq!((rig.door(1), rig.door(3)), (Door::Shut, Door::Shut));
     let pid = rig.pid(0);
     let proc = |file| std::fs::read_to_string(format!("/proc/{}/{file}", pid.as_raw_nonzero())).unwrap();
     let cpu = forebay::cpus::usable_cpus()[0];
@@ -290,7 +293,7 @@ fn workers_start_become_ready_and_stop() {
     assert_eq!(rig.bulletin.phase(), Phase::Stopping);
     assert!(!is_alive(pid));
     assert!(!rig.folder.join("run").exists(), "the runtime folder is left");
-    assert!(rig.stdout.text().contains("[w1] hello\n"), "{}", rig.stdout.text());
+    assert!(rig.stdout.text().contains("[w2] hello\n"), "{}", rig.stdout.text());
     let log = rig.log.text();
     assert!(log.contains("stopping: 0 requests in flight, 0 waiting, 0 clients connected"), "{log}");
     assert!(log.contains("worker w0 stopped: pid "), "{log}");
@@ -402,21 +405,21 @@ fn stopping_does_not_wait_for_ever() {
 fn a_reload_keeps_the_old_workers_when_a_new_one_fails() {
     let rig = Rig::start(SERVER, |config| config.workers.count = 2);
     rig.until_open(0);
-    rig.until_open(1);
-    let pids = [rig.pid(0), rig.pid(1)];
+    rig.until_open(2);
+    let pids = [rig.pid(0), rig.pid(2)];
     rig.write("console.error('half a deploy'); require('./missing');");
     rig.tell(Command::Reload);
     rig.until_logged("reload failed, workers stay as they are: worker w");
     assert!(rig.log.text().contains("  | half a deploy"), "{}", rig.log.text());
-    assert_eq!([rig.pid(0), rig.pid(1)], pids, "the old ones serve");
-    assert_eq!([rig.door(0), rig.door(1)], [Door::Open; 2]);
-    assert_eq!([rig.door(2), rig.door(3)], [Door::Shut; 2]);
+    assert_eq!([rig.pid(0), rig.pid(2)], pids, "the old ones serve");
+    assert_eq!([rig.door(0), rig.door(2)], [Door::Open; 2]);
+    assert_eq!([rig.door(1), rig.door(3)], [Door::Shut; 2]);
     // And the next deploy, a good one, goes through.
     rig.write(&SERVER.replace("VERSION = 1", "VERSION = 2"));
     rig.tell(Command::Reload);
-    rig.until_open(2);
+    rig.until_open(1);
     rig.until_open(3);
-    assert!(rig.ask(2, "/").contains("\"version\":2"));
+    assert!(rig.ask(1, "/").contains("\"version\":2"));
     assert!(rig.ask(3, "/").contains("\"FOREBAY_WORKER\":\"1\""));
     until("the old ones are gone", || pids.iter().all(|&pid| !is_alive(pid)));
     rig.until_logged("reload done: 2 new workers serve, after ");
@@ -440,10 +443,35 @@ fn a_reload_drains_the_old_before_it_stops_them() {
     rig.bulletin.leave_tunnel(w);
     until("the old one is gone", || !is_alive(pid));
     until("its door is shut", || rig.door(0) == Door::Shut);
-    // Back again into the first half.
+    // Back again into the first slot.
     rig.tell(Command::Reload);
     assert_eq!(rig.until_open(0), Generation(2));
-    until("the other half is gone", || rig.door(1) == Door::Shut);
+    until("the other one is gone", || rig.door(1) == Door::Shut);
+}
+
+#[test]
+fn a_reload_can_start_more_workers_than_before_and_fewer() {
+    let rig = Rig::start(SERVER, |_| {});
+    rig.until_open(0);
+    assert_eq!(rig.bulletin.route(0), 0..2, "shards look at no more slots than are in use");
+    std::fs::write(rig.folder.join("workers"), "4").unwrap();
+    rig.tell(Command::Reload);
+    rig.until_logged("reload done: 4 new workers serve");
+    for slot in [1, 3, 5, 7] {
+        rig.until_open(slot);
+    }
+    until("the old one is gone", || rig.door(0) == Door::Shut);
+    assert_eq!(rig.bulletin.route(0), 0..8);
+    std::fs::write(rig.folder.join("workers"), "1").unwrap();
+    rig.tell(Command::Reload);
+    rig.until_open(0);
+    until("the others are gone", || rig.bulletin.route(0) == (0..2));
+    assert_eq!([1, 3, 5, 7].map(|slot| rig.door(slot)), [Door::Shut; 4]);
+    // The table has room for so many and no more.
+    std::fs::write(rig.folder.join("workers"), "5").unwrap();
+    rig.tell(Command::Reload);
+    rig.until_logged("reload: workers.count has changed, which needs a restart");
+    until("as many as there is room for", || rig.log.text().matches("4 new workers serve").count() == 2);
 }
 
 #[test]
@@ -686,10 +714,10 @@ fn helper_runs_a_supervisor_in_its_own_process() {
     let mut rig = Rig::start(SERVER, |config| config.workers.count = 2);
     signals::install(rig.commands.clone()).unwrap();
     rig.until_open(0);
-    rig.until_open(1);
-    println!("dir {}", rig.dir.path().display());
-    println!("pids {} {}", rig.pid(0).as_raw_nonzero(), rig.pid(1).as_raw_nonzero());
     rig.until_open(2);
+    println!("dir {}", rig.dir.path().display());
+    println!("pids {} {}", rig.pid(0).as_raw_nonzero(), rig.pid(2).as_raw_nonzero());
+    rig.until_open(1);
     println!("reloaded");
     let outcome = rig.thread.take().unwrap().join().unwrap();
     println!("outcome {outcome:?}");

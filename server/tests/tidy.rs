@@ -32,18 +32,15 @@ const PLATFORM: &[(&str, &str)] = &[
 
 /// Settings that nothing reads yet, with the reason. Empty is the aim.
 const UNREAD: &[(&str, &str)] = &[
-    ("dispatch", "round robin is to come"),
     ("control_pipe", "to come"),
     ("page_out_after", "to come"),
     ("server_variables", "to come"),
     ("app_log", "to come"),
-    ("errors", "to come"),
     ("watch", "to come"),
     ("debugger", "to come"),
     ("gather_bytes_max", "to come"),
     ("debug_header", "to come"),
     ("statuses", "to come"),
-    ("dev_pages", "to come"),
     ("files", "to come"),
     ("poll_interval", "to come"),
     ("path_segment", "to come"),

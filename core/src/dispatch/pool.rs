@@ -37,6 +37,11 @@ impl<T> IdlePool<T> {
         Self { resting: Vec::new(), max }
     }
 
+    /// From now on at most `max` connections are kept. Those that rest here already stay until they expire.
+    pub fn set_max(&mut self, max: usize) {
+        self.max = max;
+    }
+
     /// Takes the connection used last that leads to `generation` and has not expired at `now`. Those found before it
     /// that do not qualify are dropped, that is closed.
     pub fn take(&mut self, generation: Generation, now: Timestamp) -> Option<T> {

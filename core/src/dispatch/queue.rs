@@ -24,6 +24,11 @@ impl<T> WaitQueue<T> {
         Self { waiters: VecDeque::new(), next: 0, max }
     }
 
+    /// From now on at most `max` wait. Those who do already stay.
+    pub fn set_max(&mut self, max: usize) {
+        self.max = max;
+    }
+
     /// Takes a place at the end.
     ///
     /// # Errors

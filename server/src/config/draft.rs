@@ -8,7 +8,7 @@ use forebay_core::limits::Limits;
 
 use super::{
     AccessLogFormat, Affinity, DebuggerConfig, Dispatch, EngineChoice, ErrorsConfig, ForwardingConfig, LogConfig,
-    LogFormat, Network, Profile, ResponseConfig, Statuses, TransportChoice, WatchConfig,
+    LogFormat, Network, Profile, ResponseConfig, TransportChoice, WatchConfig,
 };
 
 /// What `[app]` says.
@@ -133,8 +133,8 @@ impl Default for Draft {
             access_log_path: None,
             app_log: AppLog::default(),
             log: LogConfig { levels: String::new(), format: LogFormat::Text },
-            response: ResponseConfig { gather_bytes_max: 0, debug_header: false },
-            errors: ErrorsConfig { statuses: Statuses::Gateway, dev_pages: false },
+            response: ResponseConfig::default(),
+            errors: ErrorsConfig::default(),
             watch: WatchConfig { files: Vec::new(), poll_interval: Duration::ZERO },
             debugger: Debugger::default(),
         }

@@ -11,7 +11,10 @@ use super::error::{ConfigErrors, Origin, Problem};
 use super::layers::Layers;
 use super::resolve::{self, DEFAULT_ENGINE, Sources};
 use super::units::{parse_address, parse_port};
-use super::{AccessLogConfig, EngineChoice, ForwardingConfig, LogConfig, ShardsConfig, TransportChoice};
+use super::{
+    AccessLogConfig, EngineChoice, ErrorsConfig, ForwardingConfig, LogConfig, ResponseConfig, ShardsConfig,
+    TransportChoice,
+};
 use crate::cpus::vcpus;
 
 /// What the socket is called that workers dial, beside their own.
@@ -40,6 +43,10 @@ pub struct FrontConfig {
     pub limits: Limits,
     /// Headers that tell the application about its client; none passes heads on as they are (`--no-forwarded`).
     pub forwarding: Option<ForwardingConfig>,
+    /// How responses travel.
+    pub response: ResponseConfig,
+    /// What clients see when Forebay answers itself.
+    pub errors: ErrorsConfig,
     /// Where Prometheus metrics are served; a loopback address, or none.
     pub metrics: Option<SocketAddr>,
     /// The access log, if any.
@@ -103,6 +110,8 @@ pub fn resolve_front(sources: &FrontSources) -> Result<FrontConfig, ConfigErrors
         },
         limits: resolve::limits(draft.limits, draft.chunked_body_bytes_max),
         forwarding,
+        response: draft.response,
+        errors: draft.errors,
         metrics: draft.metrics,
         access_log: resolve::access_log(draft.access_log_path, draft.access_log_format),
         log: draft.log,

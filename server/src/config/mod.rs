@@ -134,9 +134,10 @@ pub enum Dispatch {
 }
 
 /// What a failure of the application is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Statuses {
     /// 502, 503, 504.
+    #[default]
     Gateway,
     /// 500 and 503, with iisnode's sub-statuses.
     Iisnode,
@@ -286,7 +287,7 @@ pub struct AppLogConfig {
 }
 
 /// How responses travel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResponseConfig {
     /// Bytes that are gathered before the first of a response is sent. Default 0: every fragment at once.
     pub gather_bytes_max: u64,
@@ -295,7 +296,7 @@ pub struct ResponseConfig {
 }
 
 /// What clients see when Forebay answers itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ErrorsConfig {
     /// What a failure of the application is called. Default gateway.
     pub statuses: Statuses,

@@ -1,5 +1,6 @@
 //! The counters as OpenMetrics text. Names and labels are an interface: dashboards depend on them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -40,15 +41,11 @@ impl Metrics {
 
     /// The value of each worker, its slots added up.
     pub(super) fn by_worker(&self, of: impl Fn(WorkerId) -> u64) -> Vec<(String, u64)> {
-        let slots = self.bulletin.slots();
-        let workers = self.workers.max(1);
-        let mut sums = vec![0; workers];
-        for slot in 0..slots {
-            if let Some(sum) = sums.get_mut(usize::from(slot) % workers) {
-                *sum += of(WorkerId(slot));
-            }
+        let mut sums: BTreeMap<u16, u64> = BTreeMap::new();
+        for slot in self.bulletin.in_use() {
+            *sums.entry(slot.0 / self.slots_each).or_default() += of(slot);
         }
-        sums.into_iter().enumerate().map(|(worker, sum)| (worker.to_string(), sum)).collect()
+        sums.into_iter().map(|(worker, sum)| (worker.to_string(), sum)).collect()
     }
 }
 

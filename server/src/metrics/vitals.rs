@@ -4,8 +4,6 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use forebay_core::id::WorkerId;
-
 use super::Metrics;
 use super::text::Page;
 use crate::bulletin::{Door, Feed, Vitals};
@@ -47,23 +45,25 @@ impl Metrics {
 
     /// One process a worker: of two that are open for a moment at a reload, the one in the later slot.
     fn ready(&self) -> Vec<Ready<'_>> {
-        let (slots, workers) = (self.bulletin.slots(), self.workers.max(1));
-        let mut found: Vec<Option<Ready<'_>>> = (0..workers).map(|_| None).collect();
-        for slot in (0..slots).map(WorkerId) {
+        let mut found: Vec<Ready<'_>> = Vec::new();
+        for slot in self.bulletin.in_use() {
             let notice = self.bulletin.notice(slot);
             if notice.door != Door::Open {
                 continue;
             }
-            let number = usize::from(slot.0) % workers;
+            let worker = (slot.0 / self.slots_each).to_string();
+            if found.last().is_some_and(|before| before.worker == worker) {
+                found.pop();
+            }
             let vitals = self.bulletin.vitals(slot);
-            found[number] = Some(Ready {
-                worker: number.to_string(),
+            found.push(Ready {
+                worker,
                 feed: self.bulletin.feed(slot, notice.generation),
                 // What was said by a process that had this place before says nothing about this one.
                 vitals: (vitals.generation.load(Relaxed) == notice.generation.0).then_some(vitals),
             });
         }
-        found.into_iter().flatten().collect()
+        found
     }
 }
 

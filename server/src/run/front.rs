@@ -16,7 +16,8 @@ use super::observe::{start_log, start_metrics};
 use super::shards::{Plan, bind, join};
 use crate::access_log::AccessLogHandle;
 use crate::bulletin::{Bulletin, Door, Endpoints, Notice, Phase};
-use crate::config::{Affinity, FrontConfig, TransportChoice};
+use crate::config::{FrontConfig, TransportChoice};
+use crate::live::Live;
 use crate::supervisor::runtime_dir::StartError;
 use crate::supervisor::{Command, Outcome, signals};
 
@@ -29,8 +30,7 @@ const DRAIN_POLL: Duration = Duration::from_millis(10);
 /// Serves each port from its endpoint until told to stop.
 pub(super) fn front_on<E: Engine>(config: FrontConfig) -> Result<Outcome, StartError> {
     let paths: Vec<PathBuf> = config.routes.iter().map(|route| route.endpoint.clone()).collect();
-    let paths_len = paths.len();
-    let count = u16::try_from(paths_len).unwrap_or(u16::MAX);
+    let count = u16::try_from(paths.len()).unwrap_or(u16::MAX);
     let routes = (0..count).map(|i| i..i + 1).collect();
     let endpoints: Endpoints = Box::new(move |worker, _| Endpoint::new(&paths[usize::from(worker.0)]));
     let bulletin = Arc::new(Bulletin::new(routes, config.shards.count, endpoints));
@@ -38,20 +38,18 @@ pub(super) fn front_on<E: Engine>(config: FrontConfig) -> Result<Outcome, StartE
         bulletin.publish(WorkerId(slot), Notice { generation: Generation(1), home: 0, door: Door::Open });
     }
     let (log, writer) = start_log(config.access_log.as_ref())?;
-    start_metrics(config.metrics, &bulletin, paths_len)?;
+    start_metrics(config.metrics, &bulletin, 1)?;
     let addresses = config.routes.iter().zip(0..).flat_map(|(route, i)| route.listen.iter().map(move |&a| (i, a)));
     let listen = bind::<E>(addresses, config.shards.count)?;
     let (commands, told) = bounded(16);
     signals::install(commands.clone()).map_err(no_thread)?;
     let plan = Plan {
         bulletin: Arc::clone(&bulletin),
-        limits: &config.limits,
-        forwarding: config.forwarding.as_ref(),
+        live: Arc::new(Live::of_front(&config)),
         entrance: config.pipe.as_deref(),
         frames_only: config.transport == TransportChoice::Pipe,
         shards: &config.shards,
         external: true,
-        affinity: Affinity::Off,
         log: log.clone(),
     };
     let (driver, threads) = plan.start::<E>(listen, &commands)?;

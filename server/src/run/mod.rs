@@ -22,8 +22,9 @@ use tracing::info;
 
 use crate::access_log::AccessLogHandle;
 use crate::app::assets;
-use crate::bulletin::{Bulletin, Endpoints};
+use crate::bulletin::{Bulletin, Endpoints, SLOTS_PER_WORKER, WORKERS_ROOM};
 use crate::config::{Config, ConfigErrors, EngineChoice, FrontConfig, PIPE_FILE, TransportChoice};
+use crate::live::Live;
 use crate::supervisor::logs::Output;
 use crate::supervisor::runtime_dir::StartError;
 use crate::supervisor::{Options, Outcome, Supervisor, signals};
@@ -79,9 +80,9 @@ where
     E: Engine,
     F: Fn() -> Result<Config, ConfigErrors> + Send + 'static,
 {
-    let half = u16::try_from(config.workers.count).unwrap_or(u16::MAX / 2);
+    let workers = u16::try_from(config.workers.count).unwrap_or(u16::MAX / SLOTS_PER_WORKER).max(WORKERS_ROOM);
     let endpoints = worker_endpoints(config.workers.runtime_dir.clone());
-    let bulletin = Arc::new(Bulletin::new(one_route(2 * half), config.shards.count, endpoints));
+    let bulletin = Arc::new(Bulletin::new(one_route(workers * SLOTS_PER_WORKER), config.shards.count, endpoints));
     let listen = bind::<E>(config.listen.iter().map(|&address| (0, address)), config.shards.count)?;
     let addresses: Vec<SocketAddr> = listen.iter().map(|(_, bound)| E::local_addr(&bound[0])).collect();
     let (log, writer) = start_log(config.access_log.as_ref())?;
@@ -100,18 +101,16 @@ where
         what: format!("workers.runtime_dir: cannot write to {} ({error})", config.workers.runtime_dir.display()),
         hint: "name a folder that this user can write to".into(),
     })?;
-    start_metrics(config.metrics, &bulletin, config.workers.count)?;
+    start_metrics(config.metrics, &bulletin, SLOTS_PER_WORKER)?;
     signals::install(supervisor.commands()).map_err(no_thread)?;
     let pipe = pipe_of(&config);
     let plan = Plan {
         bulletin: Arc::clone(&bulletin),
-        limits: &config.limits,
-        forwarding: Some(&config.forwarding),
+        live: Arc::new(Live::of(&config)),
         entrance: pipe.as_deref(),
         frames_only: config.transport == TransportChoice::Pipe,
         shards: &config.shards,
         external: false,
-        affinity: config.affinity,
         log,
     };
     let (driver, threads) = plan.start::<E>(listen, &supervisor.commands())?;

@@ -30,10 +30,10 @@ pub(super) fn start_log(config: Option<&AccessLogConfig>) -> Result<Log, StartEr
 pub(super) fn start_metrics(
     address: Option<SocketAddr>,
     bulletin: &Arc<Bulletin>,
-    workers: usize,
+    slots_each: u16,
 ) -> Result<(), StartError> {
     let Some(address) = address else { return Ok(()) };
-    match Metrics::new(Arc::clone(bulletin), workers).serve(address) {
+    match Metrics::new(Arc::clone(bulletin), slots_each).serve(address) {
         Ok(bound) => {
             info!(target: "forebay", "metrics on http://{bound}/metrics");
             Ok(())

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Sender, bounded};
-use forebay_core::limits::Limits;
 use forebay_transports::{Endpoint, Engine, EngineOptions};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::error;
@@ -15,8 +14,9 @@ use tracing::error;
 use super::no_thread;
 use crate::access_log::AccessLogHandle;
 use crate::bulletin::{Bulletin, Phase};
-use crate::config::{Affinity, ForwardingConfig, ShardsConfig};
+use crate::config::ShardsConfig;
 use crate::cpus::usable_cpus;
+use crate::live::Live;
 use crate::shard::{self, Setup};
 use crate::supervisor::runtime_dir::StartError;
 use crate::supervisor::{Command, Outcome};
@@ -64,10 +64,8 @@ fn raise_descriptor_limit() {
 pub(super) struct Plan<'a> {
     /// The worker table and the counters.
     pub(super) bulletin: Arc<Bulletin>,
-    /// The bounds to work within.
-    pub(super) limits: &'a Limits,
-    /// Headers to add to requests; none passes heads on as they are.
-    pub(super) forwarding: Option<&'a ForwardingConfig>,
+    /// What to work by.
+    pub(super) live: Arc<Live>,
     /// Where workers that speak frames dial in to the first shard; none if they all speak HTTP.
     pub(super) entrance: Option<&'a Path>,
     /// Whether requests go in frames and no other way.
@@ -76,8 +74,6 @@ pub(super) struct Plan<'a> {
     pub(super) shards: &'a ShardsConfig,
     /// Whether workers are somebody else's.
     pub(super) external: bool,
-    /// Which requests stick to one worker.
-    pub(super) affinity: Affinity,
     /// Where access log records go, if anywhere.
     pub(super) log: Option<AccessLogHandle>,
 }
@@ -103,10 +99,8 @@ impl Plan<'_> {
             let setup = Setup::<E> {
                 index,
                 bulletin: Arc::clone(&self.bulletin),
-                limits: self.limits.clone(),
-                forwarding: self.forwarding.cloned(),
+                live: Arc::clone(&self.live),
                 external: self.external,
-                affinity: self.affinity,
                 entrance: self.entrance.map(|path| entrance_of(path, index)),
                 shards: u16::try_from(self.shards.count).unwrap_or(u16::MAX),
                 frames_only: self.frames_only,

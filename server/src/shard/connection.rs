@@ -42,8 +42,6 @@ pub(super) struct Client<E: Engine> {
     /// Its port, and the one it connected to.
     pub(super) port: u16,
     pub(super) local_port: u16,
-    /// Whether its own forwarding headers are believed.
-    pub(super) trusted: bool,
 }
 
 /// Why no request came.
@@ -75,7 +73,7 @@ impl<E: Engine> Drop for Counted<E> {
 
 /// Takes note of a client and starts to serve it. Beyond `connections_max` it is told so instead.
 pub(super) fn start<E: Engine>(shard: &Rc<Shard<E>>, conn: E::Downstream, peer: Peer, route: u16) {
-    let crowded = shard.open.get() >= shard.limits.connections_max;
+    let crowded = shard.open.get() >= shard.live.borrow().limits.connections_max;
     let ip = peer.remote.ip();
     let client = Client {
         conn,
@@ -84,7 +82,6 @@ pub(super) fn start<E: Engine>(shard: &Rc<Shard<E>>, conn: E::Downstream, peer: 
         address: ip.to_canonical(),
         port: peer.remote.port(),
         local_port: peer.local.port(),
-        trusted: shard.is_trusted(ip),
     };
     let counted = Counted::new(Rc::clone(shard));
     if crowded {
@@ -143,11 +140,13 @@ async fn next_head<E: Engine>(
     mut reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
     carry: &mut Option<Slice>,
 ) -> Result<Slice, NoRequest> {
-    let max = shard.limits.head_bytes_max as usize;
+    // Read anew each time: a reload may come while the client rests.
+    let max = || shard.live.borrow().limits.head_bytes_max as usize;
+    let head_timeout = || shard.live.borrow().limits.head_timeout;
     let mut scanner = HeadScanner::default();
     let mut partial: Option<Chunk> = None;
     if let Some(rest) = carry.take() {
-        match scanner.scan(&rest, max).map_err(NoRequest::Reject)? {
+        match scanner.scan(&rest, max()).map_err(NoRequest::Reject)? {
             Scan::Complete { head_len } => {
                 return Ok(split(rest, scanner.skipped(), head_len, carry));
             }
@@ -155,7 +154,7 @@ async fn next_head<E: Engine>(
         }
     }
     let mut begun = partial.is_some();
-    client.timer.set(if begun { shard.limits.head_timeout } else { shard.limits.keep_alive_timeout });
+    client.timer.set(if begun { head_timeout() } else { shard.live.borrow().limits.keep_alive_timeout });
     loop {
         if !reads.is_busy() {
             reads.as_mut().start(partial.take().unwrap_or_else(|| shard.pool.take(ChunkSize::Small)));
@@ -178,7 +177,7 @@ async fn next_head<E: Engine>(
         if !matches!(result, Ok(1..)) {
             return Err(NoRequest::Over);
         }
-        match scanner.scan(&chunk, max).map_err(NoRequest::Reject)? {
+        match scanner.scan(&chunk, max()).map_err(NoRequest::Reject)? {
             Scan::Complete { head_len } => {
                 client.timer.clear();
                 return Ok(split(chunk.freeze(), scanner.skipped(), head_len, carry));
@@ -186,7 +185,7 @@ async fn next_head<E: Engine>(
             Scan::Incomplete => {
                 if !begun && scanner.has_begun(&chunk) {
                     begun = true;
-                    client.timer.set(shard.limits.head_timeout);
+                    client.timer.set(head_timeout());
                 }
                 partial = Some(if chunk.spare() > 0 { chunk } else { grown(shard, &chunk) });
             }

@@ -12,6 +12,7 @@ use forebay_core::http1::{
     Added, Forwarding, Framing, Reject, RequestFacts, RequestHead, encode_request, judge_request,
 };
 use forebay_core::id::RequestId;
+use forebay_core::limits::Limits;
 use forebay_core::pipe::Unsendable;
 use forebay_core::time::Timestamp;
 use forebay_transports::Completion;
@@ -29,6 +30,7 @@ use super::respond::{Answer, Then};
 use super::{Engine, Shard};
 use crate::bulletin::{Event, ShardStats};
 use crate::config::Affinity;
+use crate::live::Live;
 
 /// Room for what encoding adds to a request head: forwarding fields with addresses and host names, request id.
 const HEAD_ROOM: usize = 512;
@@ -57,15 +59,16 @@ pub(super) async fn exchange<E: Engine>(
 ) -> After {
     let began = E::now();
     let id = shard.next_id();
+    let live = shard.live();
     // Looked at where it is: a second place for a head would make every exchange's state a quarter larger.
-    let admitted = admit(shard, &head);
+    let admitted = admit(&live.limits, &head);
     let (parsed, facts) = match &admitted {
         Ok((parsed, facts)) => (parsed, *facts),
         Err(reject) => return turn_down(shard, client, &head, id, began, *reject).await,
     };
-    let request = Request { head: parsed, bytes: head.len(), facts, id };
-    let mut relay = Relay::new(&shard.pool, &shard.limits, began, facts);
-    relay.key = key(shard.affinity, parsed, client.address);
+    let request = Request { live: &live, head: parsed, bytes: head.len(), facts, id };
+    let mut relay = Relay::new(&shard.pool, &live.limits, began, facts);
+    relay.key = key(live.affinity, parsed, client.address);
     let mut outcome = Outcome { bytes_in: head.len() as u64, ..Outcome::default() };
     let after = match rest.map_or(Ok(()), |rest| relay.on_client_bytes(rest)) {
         Ok(()) => attempts(shard, client, client_reads, &request, &mut relay, &mut outcome).await,
@@ -93,6 +96,7 @@ async fn turn_down<E: Engine>(
 
 /// A request as it is given to workers.
 struct Request<'r, 'h> {
+    live: &'r Live,
     head: &'r RequestHead<'h>,
     bytes: usize,
     facts: RequestFacts,
@@ -100,13 +104,11 @@ struct Request<'r, 'h> {
 }
 
 /// Takes a head apart and judges it.
-fn admit<'h, E: Engine>(shard: &Shard<E>, bytes: &'h [u8]) -> Result<(RequestHead<'h>, RequestFacts), Reject> {
-    let head = RequestHead::parse(bytes, usize::from(shard.limits.fields_max))?;
+fn admit<'h>(limits: &Limits, bytes: &'h [u8]) -> Result<(RequestHead<'h>, RequestFacts), Reject> {
+    let head = RequestHead::parse(bytes, usize::from(limits.fields_max))?;
     let facts = judge_request(&head)?;
     match facts.body {
-        Framing::Length(length) if shard.limits.body_bytes_max > 0 && length > shard.limits.body_bytes_max => {
-            Err(too_large())
-        }
+        Framing::Length(length) if limits.body_bytes_max > 0 && length > limits.body_bytes_max => Err(too_large()),
         Framing::None | Framing::Length(_) | Framing::Chunked | Framing::UntilClose | Framing::Tunnel => {
             Ok((head, facts))
         }
@@ -115,16 +117,11 @@ fn admit<'h, E: Engine>(shard: &Shard<E>, bytes: &'h [u8]) -> Result<(RequestHea
 
 impl Request<'_, '_> {
     /// The fields to add for the worker, if any.
-    fn forwarding<'a, E: Engine>(
-        &self,
-        shard: &Shard<E>,
-        client: &Client<E>,
-        address: &'a AddressText,
-    ) -> Option<Forwarding<'a>> {
-        shard.forwarding.as_ref().map(|config| Forwarding {
+    fn forwarding<'a, E: Engine>(&self, client: &Client<E>, address: &'a AddressText) -> Option<Forwarding<'a>> {
+        self.live.forwarding.as_ref().map(|config| Forwarding {
             peer: address.as_bytes(),
             scheme: "http",
-            trusted: client.trusted,
+            trusted: self.live.trusts(client.address),
             request_id: self.id.to_hex(),
             add: Added {
                 x_forwarded: config.x_forwarded,
@@ -138,7 +135,7 @@ impl Request<'_, '_> {
     /// The head for a worker that speaks HTTP/1.1.
     fn encode<E: Engine>(&self, shard: &Shard<E>, client: &Client<E>) -> Result<Slice, Reject> {
         let address = AddressText::new(client.address);
-        let forwarding = self.forwarding(shard, client, &address);
+        let forwarding = self.forwarding(client, &address);
         let size = ChunkSize::holding(self.bytes + HEAD_ROOM).unwrap_or(ChunkSize::Large);
         let mut out = shard.pool.take(size);
         if encode_request(self.head, &self.facts, forwarding.as_ref(), &mut out).is_err() {
@@ -189,7 +186,7 @@ async fn attempts<'s, E: Engine>(
     relay: &mut Relay<'s>,
     outcome: &mut Outcome,
 ) -> After {
-    let mut left = shard.limits.attempts_max;
+    let mut left = relay.limits.attempts_max;
     loop {
         let mut lease = match shard.enter(client.route, relay, client_reads.as_mut()).await {
             Ok(lease) => lease,
@@ -251,7 +248,7 @@ async fn over_pipe<'s, E: Engine>(
     pipe: Rc<Pipe<E>>,
 ) -> Ended {
     let address = AddressText::new(client.address);
-    let forwarding = request.forwarding(shard, client, &address);
+    let forwarding = request.forwarding(client, &address);
     let origin = pipe::Origin { address: address.as_bytes(), port: client.port, local_port: client.local_port };
     let stream = match pipe.open(request.head, &request.facts, forwarding.as_ref(), &origin, relay) {
         Ok(stream) => stream,
@@ -280,7 +277,7 @@ async fn over_http<'s, E: Engine>(
         Err(reject) => return Ended::Rejected(reject),
     };
     // What rests here may be stale; a request that has met that once is not sent to meet it again.
-    let mut link = match shard.connect(lease, left < shard.limits.attempts_max).await {
+    let mut link = match shard.connect(lease, left < relay.limits.attempts_max).await {
         Ok(link) => link,
         Err(error) => return Ended::Nobody { hung: error.kind() == ErrorKind::TimedOut },
     };

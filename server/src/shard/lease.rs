@@ -130,7 +130,7 @@ impl<E: Engine> Shard<E> {
 
     /// Counts a request into a worker that has room: the one its key stands for, or the shard's own if possible.
     pub(super) fn try_enter(&self, route: u16, key: Option<u64>) -> Option<Lease<'_, E>> {
-        let (slots, max) = (self.bulletin.route(usize::from(route)), self.limits.in_flight_max);
+        let (slots, max) = (self.bulletin.route(usize::from(route)), self.live.borrow().limits.in_flight_max);
         let count = usize::from(slots.end - slots.start);
         let worker = |i: usize| WorkerId(slots.start + u16::try_from(i).unwrap_or(u16::MAX));
         let now = self.timers.now();
@@ -191,14 +191,14 @@ impl<E: Engine> Shard<E> {
                 return Ok(lease);
             }
             let now = E::now();
-            let (deadline, shed) = self.patience(route, relay.began);
+            let (deadline, shed) = self.patience(route, relay);
             if now >= deadline {
                 return Err(Refusal::Shed(shed));
             }
             let wants = if relay.request_done {
                 relay.carry.is_none()
             } else {
-                !relay.to_worker.is_full(self.limits.window_bytes as usize)
+                !relay.to_worker.is_full(relay.limits.window_bytes as usize)
             };
             if wants && !client_reads.is_busy() && !relay.client_ended {
                 client_reads.as_mut().start(self.pool.take(relay.client_size));
@@ -236,13 +236,14 @@ impl<E: Engine> Shard<E> {
         .await
     }
 
-    /// Until when a request that came at `since` may wait, and what is said then.
-    fn patience(&self, route: u16, since: Timestamp) -> (Timestamp, Shed) {
+    /// Until when a request may wait, and what is said then.
+    fn patience(&self, route: u16, relay: &Relay<'_>) -> (Timestamp, Shed) {
+        let (since, limits) = (relay.began, relay.limits);
         let mut slots = self.bulletin.route(usize::from(route));
         if slots.any(|slot| self.bulletin.notice(WorkerId(slot)).door == Door::Open) {
-            (since + self.limits.queue_timeout, Shed::QueueTimeout)
+            (since + limits.queue_timeout, Shed::QueueTimeout)
         } else {
-            (since + self.limits.ready_wait_timeout, Shed::NoWorker)
+            (since + limits.ready_wait_timeout, Shed::NoWorker)
         }
     }
 }

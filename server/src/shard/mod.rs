@@ -23,7 +23,6 @@ mod upstream;
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind, Write as _};
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -31,13 +30,12 @@ use std::time::{Duration, SystemTime};
 use forebay_core::buf::{Arena, Pool};
 use forebay_core::dispatch::{IdlePool, WaitQueue};
 use forebay_core::id::{RequestId, ShardId};
-use forebay_core::limits::Limits;
 use forebay_transports::{Endpoint, Engine, EngineOptions, Entrance, Listener};
 use httpdate::HttpDate;
 
 use crate::access_log::AccessLogHandle;
 use crate::bulletin::{Bulletin, Phase, ShardStats, Shed};
-use crate::config::{Affinity, ForwardingConfig};
+use crate::live::Live;
 use lease::{Queues, Suspects};
 use pipe::{Pipes, welcome_workers};
 use timers::{TICK, Timers};
@@ -58,14 +56,10 @@ pub struct Setup<E: Engine> {
     pub index: usize,
     /// The worker table and the counters.
     pub bulletin: Arc<Bulletin>,
-    /// The bounds to work within.
-    pub limits: Limits,
-    /// Headers to add to requests; none passes heads on as they are.
-    pub forwarding: Option<ForwardingConfig>,
+    /// What to work by until the bulletin has something else.
+    pub live: Arc<Live>,
     /// Whether workers are somebody else's: one that does not listen is a 502 at once, nothing is waited for.
     pub external: bool,
-    /// Which requests stick to one worker.
-    pub affinity: Affinity,
     /// Addresses to serve, with the route of each.
     pub listen: Vec<(u16, E::Bound)>,
     /// Where workers that speak frames dial in to this shard; none if they all speak HTTP.
@@ -86,10 +80,8 @@ pub struct Setup<E: Engine> {
 struct Shard<E: Engine> {
     index: usize,
     bulletin: Arc<Bulletin>,
-    limits: Limits,
-    forwarding: Option<ForwardingConfig>,
+    live: RefCell<Rc<Live>>,
     external: bool,
-    affinity: Affinity,
     pool: Pool,
     arena: Arena,
     /// For attempts over HTTP.
@@ -186,7 +178,8 @@ async fn accept<E: Engine>(shard: Rc<Shard<E>>, listener: Rc<E::Listener>, route
 
 impl<E: Engine> Shard<E> {
     fn new(setup: Setup<E>, pool: Pool) -> Self {
-        let (bulletin, limits) = (setup.bulletin, setup.limits);
+        let bulletin = setup.bulletin;
+        let limits = &setup.live.limits;
         let (idle_max, queue_max) = (limits.upstream_idle_max as usize, limits.queue_max as usize);
         Self {
             index: setup.index,
@@ -204,11 +197,9 @@ impl<E: Engine> Shard<E> {
             last_id: Cell::new(RequestId::first(setup.boot, ShardId(u16::try_from(setup.index).unwrap_or(u16::MAX)))),
             open: Cell::new(0),
             log: setup.log,
-            forwarding: setup.forwarding,
+            live: RefCell::new(Rc::new(Live::clone(&setup.live))),
             external: setup.external,
-            affinity: setup.affinity,
             bulletin,
-            limits,
         }
     }
 
@@ -217,6 +208,7 @@ impl<E: Engine> Shard<E> {
         self.timers.sweep(E::now());
         // In place, so that a shard at rest allocates nothing. An IMF-fixdate always has 29 bytes.
         let _fits = write!(&mut self.date.borrow_mut()[..], "{}", HttpDate::from(SystemTime::now()));
+        self.take_live();
         self.sweep_upstreams();
         self.pipes.beat(E::now(), &self.bulletin);
     }
@@ -229,8 +221,18 @@ impl<E: Engine> Shard<E> {
         self.bulletin.phase() == Phase::Serving
     }
 
-    fn is_trusted(&self, peer: IpAddr) -> bool {
-        self.forwarding.as_ref().is_some_and(|config| config.trusted.iter().any(|net| net.contains(peer)))
+    /// What requests that begin now go by.
+    fn live(&self) -> Rc<Live> {
+        Rc::clone(&self.live.borrow())
+    }
+
+    /// Takes what a reload has changed.
+    fn take_live(&self) {
+        let Some(live) = self.bulletin.take_live(self.index) else { return };
+        let limits = &live.limits;
+        self.queues.iter().for_each(|queue| queue.borrow_mut().set_max(limits.queue_max as usize));
+        self.upstreams.iter().for_each(|idle| idle.borrow_mut().set_max(limits.upstream_idle_max as usize));
+        self.live.replace(Rc::new(Live::clone(&live)));
     }
 
     fn next_id(&self) -> RequestId {

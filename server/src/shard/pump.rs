@@ -170,8 +170,8 @@ impl<'s, E: Engine, S: Side> Flow<'_, 's, E, S> {
         CR: Op<Chunk, Done = Completion>,
         CW: Op<Queue, Done = Written>,
     {
-        let window = self.shard.limits.window_bytes as usize;
         let relay = &mut *self.relay;
+        let window = relay.limits.window_bytes as usize;
         if !client_writes.is_busy() && !relay.to_client.is_empty() {
             self.to_client = relay.to_client.len();
             self.client_write_since = self.shard.timers.now();
@@ -252,7 +252,7 @@ impl<'s, E: Engine, S: Side> Flow<'_, 's, E, S> {
 
     /// Until when something has to happen, and what it means if it does not.
     fn due(&self) -> (Timestamp, Fault) {
-        let (relay, limits) = (&*self.relay, &self.shard.limits);
+        let (relay, limits) = (&*self.relay, self.relay.limits);
         let mut due = (Timestamp::NEVER, Fault::Stalled);
         let mut at = |since: Timestamp, wait, fault| {
             let deadline = since + TICK + wait;

@@ -45,7 +45,8 @@ impl Response {
 /// An exchange's bytes and state.
 pub(super) struct Relay<'s> {
     pool: &'s Pool,
-    limits: &'s Limits,
+    /// The bounds that were in force when it began.
+    pub(super) limits: &'s Limits,
     /// When the request came.
     pub(super) began: Timestamp,
     /// What ties the request to one worker, if anything does.

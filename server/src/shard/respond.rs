@@ -86,7 +86,7 @@ impl<E: Engine> Shard<E> {
     /// Writes an answer. False if the client did not take it.
     pub(super) async fn answer(&self, client: &E::Downstream, timer: &Timer, answer: Answer, then: Then) -> bool {
         let queue = self.encode(answer, then);
-        timer.set(self.limits.send_timeout);
+        timer.set(self.live.borrow().limits.send_timeout);
         let sent = self.write_all(client, timer, queue).await;
         timer.clear();
         sent

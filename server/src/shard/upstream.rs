@@ -81,7 +81,8 @@ impl<E: Engine> Shard<E> {
         let stats = self.stats();
         ShardStats::add(&stats.dials, 1);
         let endpoint = self.bulletin.endpoint(lease.worker, lease.generation);
-        match E::dial(&endpoint, E::now() + self.limits.dial_timeout).await {
+        let wait = self.live.borrow().limits.dial_timeout;
+        match E::dial(&endpoint, E::now() + wait).await {
             Ok(conn) => Ok(Link { conn, size: ChunkSize::Small, is_new: true }),
             Err(error) => {
                 self.bulletin.report(Event::Refused(lease.worker, lease.generation));
@@ -94,7 +95,8 @@ impl<E: Engine> Shard<E> {
     /// ahead of it, so that no request meets the closing.
     pub(super) fn keep(&self, lease: &Lease<'_, E>, link: Link<E::Upstream>, facts: &ResponseFacts) {
         let hint = facts.keep_alive_timeout.map(|wait| wait.saturating_sub(AHEAD));
-        let wait = self.limits.upstream_idle_timeout.min(hint.unwrap_or(self.limits.upstream_idle_timeout));
+        let most = self.live.borrow().limits.upstream_idle_timeout;
+        let wait = hint.map_or(most, |hint| most.min(hint));
         let expires = self.timers.now() + wait;
         let kept = self.upstreams[usize::from(lease.worker.0)].borrow_mut().keep(link, lease.generation, expires);
         match kept {

@@ -4,9 +4,10 @@
 //! (`forebay_core::worker`) what happened; do what they decide. It may block for moments, since no client waits for
 //! it. Helper threads only read pipes, wait for processes and receive signals; each hands what it learns to the loop.
 //!
-//! The worker table of the bulletin has two halves. One serves; a reload brings the other to readiness, and only then
-//! are the doors of the new half opened and the old half drained. Worker `w0` of the first half and `w2` of the second
-//! half of a table for two workers have the same number for the application, the same vCPU and the same home shard.
+//! The worker table of the bulletin has two slots for each worker. One serves; a reload brings the other to readiness,
+//! and only then are the doors of the new ones opened and the old ones drained. The processes `w2` and `w3` have the same
+//! number for the application, 1, the same vCPU and the same home shard. The table has room for more workers than there
+//! are, so that a reload can start more; what goes through the table goes through the slots in use only.
 //!
 //! Invariants: workers are made on this thread only (see `spawn`); a process id is signalled only while its status is
 //! not taken (see `reap`); shards learn of a worker's end before the log does.
@@ -40,7 +41,7 @@ use forebay_core::worker::journey::Span;
 use forebay_core::worker::{State, Stuck, Want};
 use tracing::{error, info, warn};
 
-use crate::bulletin::{Bulletin, Event, Phase};
+use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
 use crate::config::Config;
 use crate::cpus::usable_cpus;
 use logs::{Logs, Output};
@@ -108,7 +109,7 @@ struct Captured {
 /// What the supervisor is busy with.
 enum Stage {
     Serving,
-    /// The half that does not serve is brought to readiness.
+    /// The slots that do not serve are brought to readiness.
     Reloading(reload::Trial),
     Stopping(Shutdown, Step),
 }
@@ -122,8 +123,10 @@ pub struct Supervisor {
     cpus: Arc<[usize]>,
     logs: Logs,
     slots: Vec<Slot>,
-    /// Which half serves, 0 or 1, for each worker's number.
-    halves: Vec<usize>,
+    /// Which of its two slots serves, 0 or 1, for each worker's number.
+    lanes: Vec<usize>,
+    /// How many slots are in use: all that are not down lie below.
+    used: usize,
     /// Workers for which another process is brought to readiness.
     replacements: Vec<Replacement>,
     stage: Stage,
@@ -152,13 +155,13 @@ impl Supervisor {
 
     /// Makes the runtime folder and checks that every endpoint fits. Workers start in [`run`](Supervisor::run).
     ///
-    /// Route 0 of the bulletin is served; it must have twice as many slots as workers are wanted.
+    /// Route 0 of the bulletin is served; it must have room for two slots for each worker that is wanted.
     ///
     /// # Errors
     ///
     /// When the runtime folder is unusable, an endpoint's path too long, or a thread cannot be made.
     pub fn new(config: Config, bulletin: Arc<Bulletin>, options: Options) -> Result<Self, StartError> {
-        let slots = bulletin.route(0);
+        let slots = bulletin.room(0);
         // The longest path: the last slot, with a generation of ten digits.
         RuntimeDir::check(&bulletin.endpoint(WorkerId(slots.end.saturating_sub(1)), Generation(u32::MAX)))?;
         let runtime_dir = RuntimeDir::prepare(&config.workers.runtime_dir)?;
@@ -168,9 +171,12 @@ impl Supervisor {
         })?;
         let cpus: Arc<[usize]> = usable_cpus().into();
         let settings = Arc::new(Settings::new(&config, options.preload.clone(), cpus.clone()));
-        let half = slots.end.saturating_sub(slots.start) / 2;
-        debug_assert!(config.workers.count <= usize::from(half), "the table is too small for the workers");
-        let slot = |id: u16| Slot::new(WorkerId(id), (id - slots.start) % half.max(1), settings.clone(), &bulletin);
+        let numbers = slots.end.saturating_sub(slots.start) / SLOTS_PER_WORKER;
+        debug_assert!(config.workers.count <= usize::from(numbers), "the table is too small for the workers");
+        let slot = |id: u16| {
+            let number = (id - slots.start) / SLOTS_PER_WORKER;
+            Slot::new(WorkerId(id), number, settings.clone(), &bulletin)
+        };
         let slots = slots.clone().map(slot).collect();
         Ok(Self {
             config,
@@ -180,7 +186,8 @@ impl Supervisor {
             preload: options.preload,
             cpus,
             logs,
-            halves: vec![0; usize::from(half)],
+            lanes: vec![0; usize::from(numbers)],
+            used: 0,
             replacements: Vec::new(),
             stage: Stage::Serving,
             reload_again: false,
@@ -207,10 +214,11 @@ impl Supervisor {
     /// Call it on a thread that lives as long as the process: workers are killed when it ends.
     #[must_use]
     pub fn run(mut self) -> Outcome {
-        let count = self.config.workers.count.min(self.half_len());
+        let count = self.config.workers.count.min(self.lanes.len());
+        self.settle(count);
         self.bulletin.set_stuck_after(self.config.workers.stuck_after);
         for i in 0..count {
-            self.with(i, |slot, tools| slot.want(Want::Run, tools));
+            self.with(self.serving(i), |slot, tools| slot.want(Want::Run, tools));
         }
         while !self.is_over() {
             self.wait();
@@ -224,9 +232,15 @@ impl Supervisor {
         outcome
     }
 
-    /// Slots of one half.
-    fn half_len(&self) -> usize {
-        self.slots.len() / 2
+    /// Takes the slots of the first `count` workers into use, and as many more as have processes.
+    fn settle(&mut self, count: usize) {
+        let each = usize::from(SLOTS_PER_WORKER);
+        let busy = self.slots.iter().rposition(|slot| slot.life.state() != State::Down);
+        let used = each * count.max(busy.map_or(0, |i| i / each + 1));
+        if used != self.used {
+            self.used = used;
+            self.bulletin.set_used(0, u16::try_from(used).unwrap_or(u16::MAX));
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -262,10 +276,10 @@ impl Supervisor {
 
     /// Until something happens or is due.
     fn wait(&mut self) {
-        let draining = self.slots.iter().any(|slot| slot.life.state() == State::Draining)
+        let draining = self.slots[..self.used].iter().any(|slot| slot.life.state() == State::Draining)
             || matches!(self.stage, Stage::Stopping(_, Step::Drain));
         let most = if draining { Self::TURN_DRAINING } else { Self::TURN_MAX };
-        let due = self.slots.iter().map(Slot::next).min().unwrap_or(Timestamp::NEVER);
+        let due = self.slots[..self.used].iter().map(Slot::next).min().unwrap_or(Timestamp::NEVER);
         let timeout = due.since(self.now()).min(most);
         select! {
             recv(self.commands.1) -> command => if let Ok(command) = command { self.on_command(command) },
@@ -309,7 +323,7 @@ impl Supervisor {
         while let Some(event) = self.bulletin.take_event() {
             self.on_event(event);
         }
-        for i in 0..self.slots.len() {
+        for i in 0..self.used {
             self.with(i, Slot::tick);
             self.ever_ready |= self.slots[i].life.state() == State::Ready;
         }
@@ -318,6 +332,15 @@ impl Supervisor {
         self.poll_replacements();
         self.poll_reload();
         self.poll_stop();
+        self.settle(self.workers_now());
+    }
+
+    /// Workers that serve, or are on their way to.
+    fn workers_now(&self) -> usize {
+        match &self.stage {
+            Stage::Reloading(trial) => trial.count(),
+            Stage::Serving | Stage::Stopping(..) => self.config.workers.count.min(self.lanes.len()),
+        }
     }
 
     fn on_event(&mut self, event: Event) {

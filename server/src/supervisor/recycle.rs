@@ -8,6 +8,7 @@ use forebay_core::worker::{State, Want};
 use tracing::{error, info, warn};
 
 use super::{Stage, Supervisor};
+use crate::bulletin::SLOTS_PER_WORKER;
 
 /// A worker for which another process is brought to readiness.
 pub(super) struct Replacement {
@@ -18,7 +19,7 @@ pub(super) struct Replacement {
 impl Supervisor {
     /// The worker in a slot is not to be trusted any more.
     pub(super) fn recycle(&mut self, i: usize, why: String) {
-        let number = i % self.half_len().max(1);
+        let number = i / usize::from(SLOTS_PER_WORKER);
         if self.replacements.iter().any(|replacement| replacement.number == number) {
             return;
         }
@@ -51,7 +52,7 @@ impl Supervisor {
             if state == State::Ready {
                 self.with(new, |slot, tools| slot.want(Want::Run, tools));
                 self.with(old, |slot, tools| slot.want(Want::Replaced, tools));
-                self.halves[number] = 1 - self.halves[number];
+                self.lanes[number] = 1 - self.lanes[number];
                 info!(target: "forebay", "worker {next} serves in place of {worker}");
             } else if state == State::Failed {
                 let story = self.slots[new].journey.summary();

@@ -1,8 +1,8 @@
 //! Replaces all workers without a moment in which none serves.
 //!
-//! The new half of the table is brought to readiness while the old one serves. Only when all of it is ready are its
-//! doors opened and the old ones drained; if one of it fails, the new half is killed and the old one stays, as if
-//! nothing had happened. No request is given to a new worker before that, so a failed reload costs none.
+//! Of each worker's two slots in the table, the one that does not serve is brought to readiness while the other serves.
+//! Only when all of the new ones are ready are their doors opened and the old ones drained; if one fails, the new ones
+//! are killed and the old ones stay, as if nothing had happened. No request is given to a new worker before that, so a failed reload costs none.
 //!
 //! One reload at a time. Any number that is asked for meanwhile becomes one more, afterwards.
 
@@ -16,29 +16,38 @@ use tracing::{error, info, warn};
 use super::settings::{Settings, needs_restart};
 use super::slot::Slot;
 use super::{Stage, Supervisor};
+use crate::bulletin::SLOTS_PER_WORKER;
 use crate::config::Config;
+use crate::live::Live;
 
-/// The half that is brought to readiness.
+/// The new ones that are brought to readiness.
 pub(super) struct Trial {
     config: Box<Config>,
     began: Timestamp,
     count: usize,
 }
 
+impl Trial {
+    /// How many.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+}
+
 impl Supervisor {
     /// The slot of a worker's number that serves.
     pub(super) fn serving(&self, number: usize) -> usize {
-        self.halves[number] * self.half_len() + number
+        number * usize::from(SLOTS_PER_WORKER) + self.lanes[number]
     }
 
     /// The slot of a worker's number that does not serve.
     pub(super) fn spare(&self, number: usize) -> usize {
-        (1 - self.halves[number]) * self.half_len() + number
+        number * usize::from(SLOTS_PER_WORKER) + 1 - self.lanes[number]
     }
 
     /// The slots that do not serve, by worker's number.
     fn spares(&self) -> Vec<usize> {
-        (0..self.half_len()).map(|number| self.spare(number)).collect()
+        (0..self.lanes.len()).map(|number| self.spare(number)).collect()
     }
 
     /// A slot that does not serve and still has a process, if any.
@@ -65,13 +74,14 @@ impl Supervisor {
     }
 
     fn try_out(&mut self, config: Config) {
-        let len = self.half_len();
+        let len = self.lanes.len();
         for key in needs_restart(&self.config, &config, len) {
             warn!(target: "forebay", "reload: {key} has changed, which needs a restart to take effect");
         }
         let count = config.workers.count.clamp(1, len.max(1));
         info!(target: "forebay", "reload: starting {count} new workers ({})", config.launch.title);
         let settings = Arc::new(Settings::new(&config, self.preload.clone(), self.cpus.clone()));
+        self.settle(count.max(self.workers_now()));
         self.stage = Stage::Reloading(Trial { config: Box::new(config), began: self.now(), count });
         for i in self.spares().into_iter().take(count) {
             self.slots[i].set(settings.clone());
@@ -102,27 +112,30 @@ impl Supervisor {
         }
     }
 
-    /// The new half is ready: it serves, the old one drains.
+    /// The new ones are ready: they serve, the old ones drain.
     fn promote(&mut self) {
         let Stage::Reloading(trial) = std::mem::replace(&mut self.stage, Stage::Serving) else { return };
         for number in 0..trial.count {
             self.with(self.spare(number), |slot, tools| slot.want(Want::Run, tools));
         }
-        for number in 0..self.half_len() {
+        for number in 0..self.lanes.len() {
             self.with(self.serving(number), |slot, tools| slot.want(Want::Replaced, tools));
-            self.halves[number] = 1 - self.halves[number];
+            self.lanes[number] = 1 - self.lanes[number];
         }
         self.bulletin.set_stuck_after(trial.config.workers.stuck_after);
         // What needs a restart stays as it is, and is said again at the next reload.
         let runtime_dir = std::mem::take(&mut self.config.workers.runtime_dir);
-        self.config.launch = trial.config.launch;
-        self.config.workers = trial.config.workers;
+        let Config { launch, workers, affinity, limits, forwarding, response, errors, .. } = *trial.config;
+        (self.config.launch, self.config.workers) = (launch, workers);
         self.config.workers.runtime_dir = runtime_dir;
+        (self.config.affinity, self.config.limits, self.config.forwarding) = (affinity, limits, forwarding);
+        (self.config.response, self.config.errors) = (response, errors);
+        self.bulletin.set_live(&Arc::new(Live::of(&self.config)));
         let took = Span(self.now().since(trial.began));
         info!(target: "forebay", "reload done: {} new workers serve, after {took}", trial.count);
     }
 
-    /// The new half goes, the old one stays.
+    /// The new ones go, the old ones stay.
     pub(super) fn abandon_reload(&mut self) {
         let Stage::Reloading(_) = std::mem::replace(&mut self.stage, Stage::Serving) else { return };
         for i in self.spares() {

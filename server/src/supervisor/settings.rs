@@ -82,8 +82,6 @@ pub(super) fn needs_restart(old: &Config, new: &Config, count_max: usize) -> Vec
         ("engine", old.engine != new.engine),
         ("transport", old.transport != new.transport),
         ("shards", shards(old) != shards(new)),
-        ("limits", old.limits != new.limits),
-        ("forwarding", old.forwarding != new.forwarding),
         ("metrics", old.metrics != new.metrics),
         ("access_log", old.access_log != new.access_log),
         ("workers.runtime_dir", old.workers.runtime_dir != new.workers.runtime_dir),

@@ -88,3 +88,22 @@ fn a_reload_that_fails_leaves_everything_as_it_is() {
     std::fs::remove_file(server.dir.path().join("forebay.toml")).unwrap();
     server.stop();
 }
+
+#[test]
+fn a_reload_changes_limits_and_forwarding_under_open_connections() {
+    let server = Setup::new("lab.cjs").set("limits.body_bytes_max", 10).start();
+    let mut client = server.connect();
+    let tells = |client: &mut super::client::Client| client.get("/info").json()["headers"]["x-forwarded-for"].take();
+    assert_eq!(tells(&mut client), "127.0.0.1");
+    assert_eq!(server.connect().post("/echo", "more than ten bytes").status, 413);
+    let file = server.dir.path().join("forebay.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replace("limits.body_bytes_max = 10", "limits.body_bytes_max = 20");
+    std::fs::write(&file, text + "forwarding.x_forwarded = false\n").unwrap();
+    reload(&server);
+    // Shards look a few times a second.
+    until("the new bound holds", || server.connect().post("/echo", "more than ten bytes").status == 200);
+    assert!(tells(&mut client).is_null());
+    assert_eq!(server.log_count("needs a restart"), 0, "{}", server.log());
+    server.stop();
+}

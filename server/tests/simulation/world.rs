@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay::bulletin::{Bulletin, Door, Phase};
+use forebay::live::Live;
 use forebay::shard::{self, Setup};
 use forebay_core::id::{Generation, WorkerId};
 use forebay_transports::sim::{self, Outcome, Sim, Worker, World};
@@ -101,9 +102,7 @@ fn start_shards(book: &Rc<Book>, running: &Rc<Cell<usize>>) {
         let setup = Setup::<Sim> {
             index,
             bulletin: Arc::clone(&book.bulletin),
-            limits: book.plan.limits.clone(),
-            forwarding: None,
-            affinity: forebay::config::Affinity::Off,
+            live: Arc::new(Live::plain(book.plan.limits.clone(), None)),
             external: book.plan.kind == Kind::External,
             listen: vec![(0, bound)],
             entrance: (book.plan.frames > 0).then(|| entrance(index)),

@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use forebay::bulletin::{Bulletin, Door, Notice, Phase};
 use forebay::config::ForwardingConfig;
+use forebay::live::Live;
 use forebay::shard::{self, Setup};
 use forebay_core::id::{Generation, WorkerId};
 use forebay_core::limits::Limits;
@@ -45,18 +46,18 @@ impl World {
         bulletin.publish(WorkerId(0), Notice { generation: Generation(1), home: 0, door: Door::Open });
         let bound = Monoio::bind(([127, 0, 0, 1], 0).into(), 1).map_err(io::Error::other)?;
         let address = Monoio::local_addr(&bound[0]);
+        let forwarding = ForwardingConfig {
+            x_forwarded: true,
+            forwarded: true,
+            request_id: true,
+            trusted: Vec::new(),
+            server_variables: Vec::new(),
+        };
         let setup = Setup::<Monoio> {
             index: 0,
             bulletin: Arc::clone(&bulletin),
-            limits: Limits::default(),
-            forwarding: Some(ForwardingConfig {
-                x_forwarded: true,
-                forwarded: true,
-                request_id: true,
-                trusted: Vec::new(),
-            }),
+            live: Arc::new(Live::plain(Limits::default(), Some(forwarding))),
             external: true,
-            affinity: forebay::config::Affinity::Off,
             listen: bound.into_iter().map(|bound| (0, bound)).collect(),
             entrance: None,
             shards: 1,

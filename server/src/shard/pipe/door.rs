@@ -69,12 +69,14 @@ pub(in crate::shard) async fn welcome_workers<E: Engine>(shard: Rc<Shard<E>>, en
 async fn serve<E: Engine>(shard: Rc<Shard<E>>, conn: E::Upstream) {
     let mut decoder = Decoder::<Slice>::new(Role::Worker, DATA_BYTES_MAX);
     let Some((conn, hello, rest)) = greeting(&shard, conn, &mut decoder).await else { return };
-    let pipe = Rc::new(Pipe::new(&hello, conn, &shard));
+    // As long as the connection lasts: both ends count by it.
+    let window = shard.live.borrow().limits.window_bytes;
+    let pipe = Rc::new(Pipe::new(&hello, conn, &shard, window));
     let welcome = Welcome {
         version: hello.version.min(VERSION),
         streams_max: STREAMS_MAX,
         features: 0,
-        window: shard.limits.window_bytes,
+        window,
         data_bytes_max: DATA_BYTES_MAX,
         shards: shard.shards,
     };
@@ -114,7 +116,7 @@ async fn greeting<E: Engine>(
     decoder: &mut Decoder<Slice>,
 ) -> Option<(E::Upstream, Introduced, Slice)> {
     let timer = shard.timers.register();
-    timer.set(shard.limits.dial_timeout);
+    timer.set(shard.live.borrow().limits.dial_timeout);
     let introduced = {
         let mut reads = pin!(reader(&conn));
         loop {

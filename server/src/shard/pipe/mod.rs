@@ -165,8 +165,7 @@ impl Inboxes {
 }
 
 impl<E: Engine> Pipe<E> {
-    fn new(from: &door::Introduced, conn: E::Upstream, shard: &Shard<E>) -> Self {
-        let window = shard.limits.window_bytes;
+    fn new(from: &door::Introduced, conn: E::Upstream, shard: &Shard<E>, window: u32) -> Self {
         let state = State {
             is_open: true,
             is_dead: false,

@@ -1,0 +1,64 @@
+//! What keeps requests from the application: files that are served without it, a page while it is offline.
+//!
+//! The control plane swaps what stands here as a whole, shards read it without locks. A server that has nothing of the
+//! kind pays one load of a byte for each request.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::{Acquire, Release};
+
+use arc_swap::{ArcSwapOption, Guard};
+
+use crate::site::Site;
+
+/// Some requests are answered by others than the application: ask the site.
+const SITE: u8 = 1;
+/// No request reaches the application.
+const OFFLINE: u8 = 2;
+
+/// The gate before the application.
+#[derive(Default)]
+pub struct Gate {
+    flags: AtomicU8,
+    site: ArcSwapOption<Site>,
+}
+
+impl Gate {
+    /// Whether every request is for the application.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.flags.load(Acquire) == 0
+    }
+
+    /// Whether the application is offline: every request gets the page that says so.
+    #[must_use]
+    pub fn is_offline(&self) -> bool {
+        self.flags.load(Acquire) & OFFLINE != 0
+    }
+
+    /// Who answers what, if not always the application.
+    #[must_use]
+    pub fn site(&self) -> Guard<Option<Arc<Site>>> {
+        self.site.load()
+    }
+
+    /// Says who answers what from now on. Control plane only.
+    pub fn set_site(&self, site: Option<Site>) {
+        let is_some = site.is_some();
+        self.site.store(site.map(Arc::new));
+        self.set(SITE, is_some);
+    }
+
+    /// Says whether the application is offline. Control plane only.
+    pub fn set_offline(&self, offline: bool) {
+        self.set(OFFLINE, offline);
+    }
+
+    fn set(&self, flag: u8, on: bool) {
+        if on {
+            self.flags.fetch_or(flag, Release);
+        } else {
+            self.flags.fetch_and(!flag, Release);
+        }
+    }
+}

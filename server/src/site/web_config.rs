@@ -1,0 +1,163 @@
+//! The part of a web.config that says who answers what: `<system.webServer>`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use roxmltree::Node;
+
+use super::rewrite;
+use super::xml::{Notes, Reader, attribute, elements, first, named};
+use super::{Caching, Handler, Kinds, Rules, handlers, path};
+
+/// What IIS takes for a folder's document where nothing else is configured, as far as a file can be served.
+const DEFAULTS: [&str; 3] = ["default.htm", "index.htm", "index.html"];
+
+/// Reads `<system.webServer>`; `root` is the folder of the file, `file` its name in messages. `script` is the application's
+/// script below the root, where it is known already: the handler of a configuration that has none of its own.
+#[must_use]
+pub fn read(web_server: Node<'_, '_>, root: PathBuf, file: &Path, script: Option<&str>) -> (Rules, Notes) {
+    let mut notes = Notes::default();
+    let reader = &mut Reader { file, notes: &mut notes };
+    let mut own = named(web_server, "handlers").flat_map(|node| handlers::read(node, reader)).collect::<Vec<_>>();
+    if own.is_empty() {
+        own.extend(script.map(Handler::new));
+    }
+    let rules = named(web_server, "rewrite").flat_map(|node| rewrite::read(node, reader)).collect();
+    let (types, caching) = first(web_server, "staticContent").map_or_else(Default::default, |it| content(it, reader));
+    let (blocked, bin) = segments(web_server, reader);
+    let rules = Rules {
+        root,
+        kinds: Kinds::Iis { rules, handlers: own },
+        defaults: defaults(web_server, reader),
+        blocked,
+        hidden: Vec::new(),
+        bin,
+        types,
+        caching,
+    };
+    (rules, notes)
+}
+
+/// `<defaultDocument>`
+fn defaults(web_server: Node<'_, '_>, reader: &mut Reader<'_>) -> Vec<String> {
+    let mut names: Vec<String> = DEFAULTS.iter().map(|&name| name.to_owned()).collect();
+    let Some(node) = first(web_server, "defaultDocument") else { return names };
+    if !reader.switch(node, "enabled", true) {
+        return Vec::new();
+    }
+    // Those of the file come before those of the server above it.
+    let mut at = 0;
+    for child in named(node, "files").flat_map(elements) {
+        let value = attribute(child, "value").unwrap_or_default();
+        let mut clean = String::new();
+        match &*child.tag_name().name().to_ascii_lowercase() {
+            "clear" => (names, at) = (Vec::new(), 0),
+            "remove" => {
+                let before = names.len();
+                names.retain(|name| !name.eq_ignore_ascii_case(value));
+                at -= (before - names.len()).min(at);
+            }
+            "add" if path::clean(value, &mut clean).is_ok() && !clean.is_empty() => {
+                names.insert(at, clean);
+                at += 1;
+            }
+            "add" => reader.problem(child, format!("value: no name of a file ({value:?})"), ""),
+            _ => reader.remark(child, "has no effect here"),
+        }
+    }
+    names
+}
+
+/// `<staticContent>`: types by extension, and how long clients may keep files.
+fn content(node: Node<'_, '_>, reader: &mut Reader<'_>) -> (Vec<(String, String)>, Caching) {
+    let (mut types, mut caching) = (Vec::new(), Caching::Unsaid);
+    for child in elements(node) {
+        match &*child.tag_name().name().to_ascii_lowercase() {
+            "mimemap" => {
+                let (extension, mime) = (attribute(child, "fileExtension"), attribute(child, "mimeType"));
+                match (extension.filter(|it| it.starts_with('.')), mime.filter(|it| is_mime(it))) {
+                    (Some(extension), Some(mime)) => types.push((extension.to_lowercase(), mime.to_owned())),
+                    _ => reader.problem(
+                        child,
+                        "not understood, allowed: fileExtension=\".ext\" and mimeType=\"type/subtype\"",
+                        "",
+                    ),
+                }
+            }
+            "clientcache" => caching = client_cache(child, reader),
+            // There are no types above this file's to be removed: what is said of an extension here holds.
+            "remove" | "clear" => {}
+            _ => reader.remark(child, "has no effect here"),
+        }
+    }
+    (types, caching)
+}
+
+fn is_mime(text: &str) -> bool {
+    text.contains('/') && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
+}
+
+fn client_cache(node: Node<'_, '_>, reader: &mut Reader<'_>) -> Caching {
+    match reader.word(node, "cacheControlMode", &["NoControl", "DisableCache", "UseMaxAge", "UseExpires"]) {
+        1 => Caching::Never,
+        2 => {
+            let text = attribute(node, "cacheControlMaxAge").unwrap_or("1.00:00:00");
+            time_span(text).map_or_else(
+                || {
+                    let what = format!("cacheControlMaxAge: not understood ({text:?}), allowed: \"DAYS.HH:MM:SS\"");
+                    reader.problem(node, what, "");
+                    Caching::Unsaid
+                },
+                Caching::For,
+            )
+        }
+        3 => {
+            reader.remark(node, "UseExpires has no effect here: use UseMaxAge, which clients prefer");
+            Caching::Unsaid
+        }
+        _ => Caching::Unsaid,
+    }
+}
+
+/// `[DAYS.]HH:MM[:SS]`
+fn time_span(text: &str) -> Option<Duration> {
+    let (days, time) = text.split_once('.').unwrap_or(("0", text));
+    let numbers = time.split(':').map(|part| part.parse::<u64>().ok()).collect::<Option<Vec<_>>>()?;
+    let (hours, minutes, seconds) = match numbers[..] {
+        [hours, minutes] => (hours, minutes, 0),
+        [hours, minutes, seconds] => (hours, minutes, seconds),
+        _ => return None,
+    };
+    let days: u64 = days.parse().ok().filter(|days| *days <= 100_000)?;
+    (hours < 24 && minutes < 60 && seconds < 60)
+        .then(|| Duration::from_secs(((days * 24 + hours) * 60 + minutes) * 60 + seconds))
+}
+
+/// `<security><requestFiltering><hiddenSegments>`: names that are added, and whether `bin` may be served.
+fn segments(web_server: Node<'_, '_>, reader: &mut Reader<'_>) -> (Vec<String>, bool) {
+    let (mut blocked, mut bin) = (Vec::new(), false);
+    for security in named(web_server, "security") {
+        reader.unknown(security, &["requestFiltering"]);
+        for filtering in named(security, "requestFiltering") {
+            // The bound on bodies is read with the limits.
+            reader.unknown(filtering, &["hiddenSegments", "requestLimits"]);
+            for child in named(filtering, "hiddenSegments").flat_map(elements) {
+                let segment = attribute(child, "segment").unwrap_or_default();
+                match &*child.tag_name().name().to_ascii_lowercase() {
+                    "add" if !segment.is_empty() => blocked.push(segment.to_owned()),
+                    "remove" if segment.eq_ignore_ascii_case("bin") => bin = true,
+                    "remove" if path::is_hidden(segment) => {
+                        reader.remark(child, format!("has no effect here: {segment} is never served"));
+                    }
+                    "remove" => blocked.retain(|own| !own.eq_ignore_ascii_case(segment)),
+                    "clear" => {
+                        blocked.clear();
+                        bin = true;
+                    }
+                    _ => reader.remark(child, "has no effect here"),
+                }
+            }
+        }
+    }
+    (blocked, bin)
+}
