@@ -10,6 +10,7 @@
 mod event;
 mod gate;
 mod live;
+mod routes;
 mod vitals;
 
 use std::ops::Range;
@@ -26,6 +27,7 @@ use forebay_transports::Endpoint;
 
 pub use event::Event;
 pub use gate::Gate;
+use routes::Route;
 use vitals::Feeding;
 pub use vitals::{Feed, Version, Vitals};
 
@@ -195,12 +197,6 @@ pub const SLOTS_PER_WORKER: u16 = 2;
 /// in use costs some hundred bytes a shard and is never looked at.
 pub const WORKERS_ROOM: u16 = 64;
 
-/// The slots that serve one route, and how many of them are in use.
-struct Route {
-    slots: Range<u16>,
-    used: AtomicU16,
-}
-
 /// Makes the endpoint of one slot's process.
 pub type Endpoints = Box<dyn Fn(WorkerId, Generation) -> Endpoint + Send + Sync>;
 
@@ -240,63 +236,6 @@ impl Bulletin {
             events: ArrayQueue::new(Self::EVENTS_MAX),
             live: live::Laid::new(shards),
         }
-    }
-
-    /// The same with one route and one slot more, behind all workers, for the [origin](crate::origin).
-    #[must_use]
-    pub fn with_origin(mut self) -> Self {
-        let (slot, route) = (self.slots(), self.routes.len());
-        self.slots = self.slots.into_iter().chain([CachePadded::default()]).collect();
-        self.routes.push(Route { slots: slot..slot + 1, used: AtomicU16::new(slot + 1) });
-        self.origin = u16::try_from(route).ok();
-        self
-    }
-
-    /// The origin's route, where there is one.
-    #[must_use]
-    pub fn origin(&self) -> Option<u16> {
-        self.origin
-    }
-
-    /// What keeps requests from the application.
-    #[must_use]
-    pub fn gate(&self) -> &Gate {
-        &self.gate
-    }
-
-    /// The slots in use that serve route `route`.
-    #[must_use]
-    pub fn route(&self, route: usize) -> Range<u16> {
-        let Route { slots, used } = &self.routes[route];
-        slots.start..used.load(Relaxed)
-    }
-
-    /// All slots that route `route` has room for.
-    #[must_use]
-    pub fn room(&self, route: usize) -> Range<u16> {
-        self.routes[route].slots.clone()
-    }
-
-    /// Says that only the first `count` slots of a route are in use: the others must be shut and stay so. A shard that
-    /// learns of it late looks at some slots in vain, or not yet at new ones. Supervisor only.
-    pub fn set_used(&self, route: usize, count: u16) {
-        let Route { slots, used } = &self.routes[route];
-        used.store(slots.start.saturating_add(count).min(slots.end), Relaxed);
-    }
-
-    /// The slots in use by workers, over all routes.
-    pub fn in_use(&self) -> impl Iterator<Item = WorkerId> {
-        let origin = self.origin.map(usize::from);
-        (0..self.routes.len())
-            .filter(move |&route| Some(route) != origin)
-            .flat_map(|route| self.route(route))
-            .map(WorkerId)
-    }
-
-    /// How many routes there are.
-    #[must_use]
-    pub fn routes(&self) -> usize {
-        self.routes.len()
     }
 
     /// Where that process listens.

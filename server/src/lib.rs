@@ -14,6 +14,7 @@ pub mod cpus;
 pub mod live;
 pub mod logging;
 pub mod metrics;
+pub mod origin;
 pub mod run;
 pub mod shard;
 pub mod site;

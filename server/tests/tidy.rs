@@ -27,6 +27,8 @@ const PLATFORM: &[(&str, &str)] = &[
     ("server/src/app.rs", "shells and separators"),
     ("server/src/app/", "names of programs, modes of files, quoting"),
     ("server/src/access_log/sink.rs", "whether a file was moved away"),
+    ("server/src/site/", "how names of files compare"),
+    ("server/src/origin/listen.rs", "a socket or a pipe"),
     ("server/src/config/", "the default engine and the longest path of an endpoint"),
 ];
 
@@ -36,13 +38,11 @@ const UNREAD: &[(&str, &str)] = &[
     ("page_out_after", "to come"),
     ("server_variables", "to come"),
     ("app_log", "to come"),
-    ("watch", "to come"),
     ("debugger", "to come"),
     ("gather_bytes_max", "to come"),
     ("debug_header", "to come"),
     ("statuses", "to come"),
     ("files", "to come"),
-    ("poll_interval", "to come"),
     ("path_segment", "to come"),
     ("ports", "to come"),
     ("dir", "to come"),
@@ -350,6 +350,7 @@ fn every_setting_is_read() {
         "ResponseConfig",
         "ErrorsConfig",
         "WatchConfig",
+        "SiteConfig",
         "DebuggerConfig",
     ];
     let mut found = Vec::new();

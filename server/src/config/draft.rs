@@ -1,15 +1,17 @@
 //! The configuration while it is being put together: every setting has its place, nothing is derived yet.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_core::limits::Limits;
 
 use super::{
     AccessLogFormat, Affinity, DebuggerConfig, Dispatch, EngineChoice, ErrorsConfig, ForwardingConfig, LogConfig,
-    LogFormat, Network, Profile, ResponseConfig, TransportChoice, WatchConfig,
+    LogFormat, Network, Profile, ResponseConfig, SiteConfig, TransportChoice, WatchConfig,
 };
+use crate::site::Rules;
 
 /// What `[app]` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +66,25 @@ pub(super) struct AppLog {
     pub(super) files_max: u32,
 }
 
+/// What `[site]` says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SiteSettings {
+    pub(super) files: Option<PathBuf>,
+    pub(super) index: String,
+    pub(super) max_age: Option<Duration>,
+    pub(super) offline_page: String,
+}
+
+impl SiteSettings {
+    /// Who answers what. `logs` is a folder that is never served.
+    pub(super) fn resolve(self, logs: Option<&Path>) -> SiteConfig {
+        let Self { files, index, max_age, offline_page } = self;
+        let rules = files.map(|folder| Rules::native(folder, vec![index], max_age));
+        let rules = rules.map(|rules| logs.into_iter().fold(rules, Rules::hiding));
+        SiteConfig { rules: rules.map(Arc::new), offline_page }
+    }
+}
+
 /// What `[debugger]` says.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Debugger {
@@ -103,6 +124,7 @@ pub(super) struct Draft {
     pub(super) response: ResponseConfig,
     pub(super) errors: ErrorsConfig,
     pub(super) watch: WatchConfig,
+    pub(super) site: SiteSettings,
     pub(super) debugger: Debugger,
 }
 
@@ -136,6 +158,7 @@ impl Default for Draft {
             response: ResponseConfig::default(),
             errors: ErrorsConfig::default(),
             watch: WatchConfig { files: Vec::new(), poll_interval: Duration::ZERO },
+            site: SiteSettings::default(),
             debugger: Debugger::default(),
         }
     }

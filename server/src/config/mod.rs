@@ -23,9 +23,12 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_core::limits::Limits;
+
+use crate::site::Rules;
 
 pub use draft::AppSettings;
 pub use error::{ConfigErrors, Origin, Problem, Remark};
@@ -71,6 +74,8 @@ pub struct Config {
     pub errors: ErrorsConfig,
     /// Files whose change recycles the application.
     pub watch: WatchConfig,
+    /// What is answered without the application.
+    pub site: SiteConfig,
     /// The inspector at the application's own address, if it is open.
     pub debugger: Option<DebuggerConfig>,
     /// The files that all this came from, and those that would count if they were there: a change of one asks for a
@@ -311,6 +316,15 @@ pub struct WatchConfig {
     pub files: Vec<String>,
     /// How often files are looked at where the file system does not tell of changes. 5 s.
     pub poll_interval: Duration,
+}
+
+/// What is answered without the application.
+#[derive(Clone, Debug)]
+pub struct SiteConfig {
+    /// Which requests that are; none if all are the application's.
+    pub rules: Option<Arc<Rules>>,
+    /// The name of the page that takes the application offline while it is in its folder. `app_offline.htm`.
+    pub offline_page: String,
 }
 
 /// The inspector at the application's own address.

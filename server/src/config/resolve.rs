@@ -123,6 +123,7 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, ConfigErrors> {
         forwarding: draft.forwarding,
         metrics: draft.metrics,
         access_log: access_log(draft.access_log_path, draft.access_log_format),
+        site: draft.site.resolve(draft.app_log.dir.as_deref()),
         app_log: app_log(draft.app_log),
         log: draft.log,
         response: draft.response,
@@ -261,6 +262,10 @@ pub(super) fn related(draft: &Draft, rows: &[Row], problems: &mut Vec<Problem>) 
     if origin(rows, "access_log.format") != Origin::Default && draft.access_log_path.is_none() {
         let what = "no access log to format (access_log.path is off)".to_owned();
         wrong("access_log.format", what, "set access_log.path to a file, or to \"-\" for standard output");
+    }
+    if let Some(folder) = draft.site.files.as_ref().filter(|folder| !folder.is_dir()) {
+        let what = format!("no such folder ({}), allowed: a folder that exists", folder.display());
+        wrong("site.files", what, "make it, or leave the setting out");
     }
     if draft.engine == Some(EngineChoice::Monoio) && !cfg!(target_os = "linux") {
         wrong("server.engine", "not on this system (\"monoio\"), allowed: \"compio\"".to_owned(), "leave it out");

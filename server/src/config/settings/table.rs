@@ -15,6 +15,7 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const MOMENT: Duration = Duration::from_millis(1);
 const DAY: Duration = Duration::from_secs(86_400);
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 const fn of(key: &'static str, kind: Kind, preset: &'static str, doc: &'static str) -> Setting {
     Setting { key, kind, preset: Preset::Is(preset), env: &[], flag: None, doc }
@@ -417,6 +418,32 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         time(|d, v| d.watch.poll_interval = v),
         "5s",
         "How often files are looked at where the file system does not tell of changes, as on network shares.",
+    ),
+    found(
+        "site.files",
+        Path(|d, v| d.site.files = Some(v)),
+        "off",
+        "Folder whose files are served without reaching a worker, to GET and HEAD; what is no file there is the \
+         application's. Hidden files (`.env`), `package.json` and the like are never served.",
+    ),
+    of(
+        "site.index",
+        Word(|d, v| d.site.index = v),
+        "index.html",
+        "The file there that stands for its folder, where it exists.",
+    ),
+    of(
+        "site.max_age",
+        TimeOrOff(YEAR, |d, v| d.site.max_age = v),
+        "off",
+        "How long clients may keep files without asking again (`Cache-Control: max-age`). off: nothing is said; they ask.",
+    ),
+    of(
+        "site.offline_page",
+        Word(|d, v| d.site.offline_page = v),
+        "app_offline.htm",
+        "A file in the application's folder. While it is there every request is answered with it and status 503, and no \
+         worker runs.",
     ),
     of(
         "debugger.enabled",
