@@ -16,6 +16,7 @@ pub mod date;
 pub mod live;
 pub mod logging;
 pub mod metrics;
+pub mod origin;
 pub mod run;
 pub mod service;
 pub mod shard;

@@ -17,7 +17,7 @@ use crossbeam::channel::Sender;
 use forebay::bulletin::{Bulletin, Door, Event, Phase};
 use forebay::config::{
     Config, Dispatch, EngineChoice, ErrorsConfig, ForwardingConfig, Launch, LogConfig, LogFormat, ResponseConfig,
-    ShardsConfig, Statuses, TransportChoice, WatchConfig, WorkersConfig,
+    ShardsConfig, SiteConfig, Statuses, TransportChoice, WatchConfig, WorkersConfig,
 };
 use forebay::signals;
 use forebay::supervisor::logs::Output;
@@ -122,6 +122,8 @@ fn config(dir: &Path) -> Config {
         errors: ErrorsConfig { statuses: Statuses::Gateway, dev_pages: false },
         watch: WatchConfig { files: Vec::new(), poll_interval: Duration::from_secs(5) },
         debugger: None,
+        site: SiteConfig { rules: None, offline_page: "app_offline.htm".into() },
+        sources: Vec::new(),
         log: LogConfig { levels: "info".into(), format: LogFormat::Text },
     }
 }

@@ -87,7 +87,8 @@ fn wait_and_drain(bulletin: &Bulletin, told: &Receiver<Command>, log: Option<&Ac
                 log.into_iter().for_each(AccessLogHandle::reopen);
                 warn!(target: "forebay", "no workers to reload: they are not ours; the access log is opened again");
             }
-            (None, _) => {}
+            // Whose application is offline is not known here.
+            (Some(Command::Offline(_)) | None, _) => {}
         }
     }
 }

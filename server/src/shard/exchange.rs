@@ -18,6 +18,7 @@ use forebay_core::time::Timestamp;
 use forebay_transports::Completion;
 
 use super::connection::Client;
+use super::detour::Detour;
 use super::lease::{Lease, Refusal};
 use super::op::{Op, reader, writer};
 use super::over_http::HttpSide;
@@ -66,17 +67,58 @@ pub(super) async fn exchange<E: Engine>(
         Ok((parsed, facts)) => (parsed, *facts),
         Err(reject) => return turn_down(shard, client, &head, id, began, *reject).await,
     };
-    let request = Request { live: &live, head: parsed, bytes: head.len(), facts, id };
-    let mut relay = Relay::new(&shard.pool, &live.limits, began, facts);
-    relay.key = key(live.affinity, parsed, client.address);
+    let request = Request { live: &live, head: parsed, bytes: head.len(), facts, id, route: client.route };
     let mut outcome = Outcome { bytes_in: head.len() as u64, ..Outcome::default() };
+    let after = match shard.detour(parsed, live.trusts(client.address)) {
+        None => serve(shard, client, client_reads, &request, began, rest, &mut outcome).await,
+        Some(Detour::Abort) => After::Abort,
+        // In a place of its own: an exchange with the application need not carry room for it.
+        Some(Detour::Origin(target)) => {
+            Box::pin(serve_by_origin(shard, client, client_reads, &request, &target, began, rest, &mut outcome)).await
+        }
+    };
+    shard.record(client, &head, id, began, &outcome);
+    after
+}
+
+/// Serves a request that is not for the application: the origin gets it with `target` in place of the client's own.
+#[expect(clippy::too_many_arguments, reason = "an exchange's own, and where it goes")]
+async fn serve_by_origin<E: Engine>(
+    shard: &Shard<E>,
+    client: &Client<E>,
+    client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
+    request: &Request<'_, '_>,
+    target: &str,
+    began: Timestamp,
+    rest: Option<Slice>,
+    outcome: &mut Outcome,
+) -> After {
+    let head = request.head.with_target(target.as_bytes());
+    let bytes = request.bytes + target.len();
+    let route = shard.bulletin.origin().unwrap_or_default();
+    let Request { live, facts, id, .. } = *request;
+    let request = Request { live, head: &head, bytes, facts, id, route };
+    serve(shard, client, client_reads, &request, began, rest, outcome).await
+}
+
+/// Serves a request that was accepted.
+async fn serve<E: Engine>(
+    shard: &Shard<E>,
+    client: &Client<E>,
+    client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
+    request: &Request<'_, '_>,
+    began: Timestamp,
+    rest: Option<Slice>,
+    outcome: &mut Outcome,
+) -> After {
+    let mut relay = Relay::new(&shard.pool, &request.live.limits, began, request.facts);
+    relay.key = key(request.live.affinity, request.head, client.address);
     let after = match rest.map_or(Ok(()), |rest| relay.on_client_bytes(rest)) {
-        Ok(()) => attempts(shard, client, client_reads, &request, &mut relay, &mut outcome).await,
-        Err(reject) => refuse(shard, client, &relay, reject, &mut outcome).await,
+        Ok(()) => attempts(shard, client, client_reads, request, &mut relay, outcome).await,
+        Err(reject) => refuse(shard, client, &relay, reject, outcome).await,
     };
     outcome.bytes_in += relay.body_bytes();
     outcome.bytes_out += relay.bytes_out;
-    shard.record(client, &head, id, began, &outcome);
     after
 }
 
@@ -101,6 +143,8 @@ struct Request<'r, 'h> {
     bytes: usize,
     facts: RequestFacts,
     id: RequestId,
+    /// Whose workers may have it.
+    route: u16,
 }
 
 /// Takes a head apart and judges it.
@@ -188,7 +232,7 @@ async fn attempts<'s, E: Engine>(
 ) -> After {
     let mut left = relay.limits.attempts_max;
     loop {
-        let mut lease = match shard.enter(client.route, relay, client_reads.as_mut()).await {
+        let mut lease = match shard.enter(request.route, relay, client_reads.as_mut()).await {
             Ok(lease) => lease,
             Err(Refusal::Shed(shed)) => {
                 shard.count_shed(shed);
@@ -199,7 +243,7 @@ async fn attempts<'s, E: Engine>(
                 return give_up(shard, client, relay, fault, outcome).await;
             }
         };
-        outcome.worker = Some(lease.worker);
+        outcome.worker = Some(lease.worker).filter(|_| !shard.is_origin(request.route));
         let reads = client_reads.as_mut();
         let ended = match shard.pipe_of(lease.worker, lease.generation) {
             Some(pipe) => over_pipe(shard, client, reads, request, relay, &mut lease, pipe).await,

@@ -16,6 +16,7 @@
 
 pub mod inspector;
 pub mod logs;
+mod offline;
 pub mod order;
 mod recycle;
 mod reload;
@@ -41,6 +42,7 @@ use tracing::{error, info, warn};
 
 use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
 use crate::config::Config;
+use crate::origin::Watching;
 use crate::spawn;
 use logs::{Logs, Output};
 use recycle::Replacement;
@@ -55,6 +57,8 @@ pub enum Command {
     Reload,
     /// Finish what is in flight, then stop. Told twice: kill at once.
     Stop,
+    /// The application is to be offline, or to come back: no worker runs meanwhile.
+    Offline(bool),
 }
 
 /// How the server ended.
@@ -128,6 +132,10 @@ pub struct Supervisor {
     /// Workers for which another process is brought to readiness.
     replacements: Vec<Replacement>,
     stage: Stage,
+    /// Whether the application is to have no worker.
+    is_offline: bool,
+    /// Told when a reload changes who answers what.
+    site: Option<Watching>,
     reload_again: bool,
     ever_ready: bool,
     outcome: Outcome,
@@ -188,6 +196,8 @@ impl Supervisor {
             used: 0,
             replacements: Vec::new(),
             stage: Stage::Serving,
+            is_offline: false,
+            site: None,
             reload_again: false,
             ever_ready: false,
             outcome: Outcome::Stopped,
@@ -206,18 +216,19 @@ impl Supervisor {
         self.commands.0.clone()
     }
 
+    /// Whom to tell when a reload changes who answers what.
+    pub fn tell_site(&mut self, site: Watching) {
+        self.site = Some(site);
+    }
+
     /// Starts the workers and keeps them running until told to stop. Sets the bulletin's phase to `Stopping` when the
     /// last worker is gone.
     ///
     /// Call it on a thread that lives as long as the process: workers are killed when it ends.
     #[must_use]
     pub fn run(mut self) -> Outcome {
-        let count = self.config.workers.count.min(self.lanes.len());
-        self.settle(count);
         self.bulletin.set_stuck_after(self.config.workers.stuck_after);
-        for i in 0..count {
-            self.with(self.serving(i), |slot, tools| slot.want(Want::Run, tools));
-        }
+        self.start_workers();
         while !self.is_over() {
             self.wait();
             self.tick();
@@ -228,6 +239,15 @@ impl Supervisor {
         logs.finish(Self::LAST_LINES);
         drop(runtime_dir);
         outcome
+    }
+
+    /// Wants as many workers as are configured.
+    fn start_workers(&mut self) {
+        let count = self.config.workers.count.min(self.lanes.len());
+        self.settle(count);
+        for i in 0..count {
+            self.with(self.serving(i), |slot, tools| slot.want(Want::Run, tools));
+        }
     }
 
     /// Takes the slots of the first `count` workers into use, and as many more as have processes.
@@ -290,6 +310,7 @@ impl Supervisor {
     fn on_command(&mut self, command: Command) {
         let now = self.now();
         match (command, &mut self.stage) {
+            (Command::Offline(offline), _) => self.on_offline(offline),
             (Command::Reload, Stage::Stopping(..)) => {
                 warn!(target: "forebay", "reload ignored: the server is stopping");
             }

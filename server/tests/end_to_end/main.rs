@@ -21,6 +21,7 @@ mod reloads;
 mod response;
 mod server;
 mod setup;
+mod site;
 mod slow_peers;
 mod starts;
 mod stops;
