@@ -9,6 +9,7 @@ pub mod app;
 pub mod app_log;
 pub mod bench;
 pub mod bulletin;
+pub mod changes;
 pub mod cli;
 pub mod config;
 pub mod cpus;

@@ -121,6 +121,7 @@ fn config(dir: &Path) -> Config {
         errors: ErrorsConfig { statuses: Statuses::Gateway, dev_pages: false },
         watch: WatchConfig { files: Vec::new(), poll_interval: Duration::from_secs(5) },
         debugger: None,
+        sources: Vec::new(),
         log: LogConfig { levels: "info".into(), format: LogFormat::Text },
     }
 }

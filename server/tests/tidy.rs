@@ -27,6 +27,7 @@ const PLATFORM: &[(&str, &str)] = &[
     ("server/src/app.rs", "shells and separators"),
     ("server/src/app/", "names of programs, modes of files, quoting"),
     ("server/src/access_log/sink.rs", "whether a file was moved away"),
+    ("server/src/changes/system.rs", "what tells files apart, which of them others can change"),
     ("server/src/app_log/system.rs", "the name of the machine, whether a file was deleted"),
     ("server/src/config/", "the default engine and the longest path of an endpoint"),
 ];
@@ -36,12 +37,10 @@ const UNREAD: &[(&str, &str)] = &[
     ("control_pipe", "to come"),
     ("page_out_after", "to come"),
     ("server_variables", "to come"),
-    ("watch", "to come"),
     ("debugger", "to come"),
     ("gather_bytes_max", "to come"),
     ("debug_header", "to come"),
     ("statuses", "to come"),
-    ("poll_interval", "to come"),
     ("path_segment", "to come"),
     ("ports", "to come"),
 ];

@@ -66,6 +66,9 @@ pub struct Config {
     pub watch: WatchConfig,
     /// The inspector at the application's own address, if it is open.
     pub debugger: Option<DebuggerConfig>,
+    /// The files that all this came from, and those that would count if they were there: a change of one asks for a
+    /// reload. Absolute.
+    pub sources: Vec<PathBuf>,
 }
 
 impl Config {

@@ -70,9 +70,7 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, ConfigErrors> {
     layers.file(sources, file.as_deref());
     layers.environment(sources);
     layers.flags(sources);
-    if let Some(app) = app {
-        layers.app(&sources.cwd.join(&app), app.display().to_string());
-    }
+    app.into_iter().for_each(|app| layers.app(&sources.cwd.join(&app), app.display().to_string()));
     let Layers { draft, mut rows, mut problems } = layers;
     related(&draft, &rows, &mut problems);
 
@@ -136,6 +134,7 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, ConfigErrors> {
         errors: draft.errors,
         watch: draft.watch,
         debugger: draft.debugger.resolve(),
+        sources: file.iter().map(|file| sources.cwd.join(file)).collect(),
     };
     Ok(Resolved { config, rows, file, node })
 }

@@ -42,6 +42,7 @@ use forebay_core::worker::{State, Stuck, Want};
 use tracing::{error, info, warn};
 
 use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
+use crate::changes::{Changes, Watch};
 use crate::config::Config;
 use crate::cpus::usable_cpus;
 use logs::{Logs, Output};
@@ -122,6 +123,7 @@ pub struct Supervisor {
     preload: Option<PathBuf>,
     cpus: Arc<[usize]>,
     logs: Logs,
+    changes: Changes,
     slots: Vec<Slot>,
     /// Which of its two slots serves, 0 or 1, for each worker's number.
     lanes: Vec<usize>,
@@ -178,6 +180,7 @@ impl Supervisor {
             Slot::new(WorkerId(id), number, settings.clone(), &bulletin)
         };
         let slots = slots.clone().map(slot).collect();
+        let commands = bounded(Self::MESSAGES_MAX);
         Ok(Self {
             config,
             slots,
@@ -195,7 +198,8 @@ impl Supervisor {
             outcome: Outcome::Stopped,
             origin: Instant::now(),
             random: u64::from(std::process::id()) << 32 | 0x9e37,
-            commands: bounded(Self::MESSAGES_MAX),
+            changes: Changes::new(commands.0.clone()),
+            commands,
             ended: bounded(Self::MESSAGES_MAX),
             captured: bounded(Self::MESSAGES_MAX),
             runtime_dir,
@@ -217,6 +221,7 @@ impl Supervisor {
         let count = self.config.workers.count.min(self.lanes.len());
         self.settle(count);
         self.bulletin.set_stuck_after(self.config.workers.stuck_after);
+        self.changes.set(Watch::new(&self.config));
         for i in 0..count {
             self.with(self.serving(i), |slot, tools| slot.want(Want::Run, tools));
         }
