@@ -12,6 +12,7 @@ pub mod bulletin;
 pub mod changes;
 pub mod cli;
 pub mod config;
+pub mod control_pipe;
 pub mod cpus;
 pub mod date;
 pub mod live;

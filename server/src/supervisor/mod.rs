@@ -44,6 +44,7 @@ use tracing::{error, info, warn};
 use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
 use crate::changes::{Changes, Watch};
 use crate::config::Config;
+use crate::control_pipe::ControlPipe;
 use crate::cpus::usable_cpus;
 use logs::{Logs, Output};
 use recycle::Replacement;
@@ -56,6 +57,8 @@ use slot::{Slot, Tools};
 pub enum Command {
     /// Read the configuration again and replace all workers; keep them if the new ones do not become ready.
     Reload,
+    /// The same, asked for by the application: not needed where the workers are new, or about to be.
+    Recycle,
     /// Finish what is in flight, then stop. Told twice: kill at once.
     Stop,
 }
@@ -133,6 +136,9 @@ pub struct Supervisor {
     replacements: Vec<Replacement>,
     stage: Stage,
     reload_again: bool,
+    /// When the last reload began.
+    reloaded: Option<Timestamp>,
+    control_pipe: Option<ControlPipe>,
     ever_ready: bool,
     outcome: Outcome,
     origin: Instant,
@@ -152,6 +158,8 @@ impl Supervisor {
     const MESSAGES_MAX: usize = 64;
     /// Two orders to stop within this time are one.
     const SAME_STOP: Duration = Duration::from_millis(500);
+    /// Who asks for a recycle so soon after a reload has begun asks for the same.
+    const SAME_RECYCLE: Duration = Duration::from_secs(1);
     /// What the last lines of workers get to be printed at the end.
     const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -194,6 +202,8 @@ impl Supervisor {
             replacements: Vec::new(),
             stage: Stage::Serving,
             reload_again: false,
+            reloaded: None,
+            control_pipe: None,
             ever_ready: false,
             outcome: Outcome::Stopped,
             origin: Instant::now(),
@@ -222,6 +232,7 @@ impl Supervisor {
         self.settle(count);
         self.bulletin.set_stuck_after(self.config.workers.stuck_after);
         self.changes.set(Watch::new(&self.config));
+        self.open_control_pipe(self.config.workers.control_pipe);
         for i in 0..count {
             self.with(self.serving(i), |slot, tools| slot.want(Want::Run, tools));
         }
@@ -245,6 +256,17 @@ impl Supervisor {
         if used != self.used {
             self.used = used;
             self.bulletin.set_used(0, u16::try_from(used).unwrap_or(u16::MAX));
+        }
+    }
+
+    /// Opens it if it is wanted. Once open it stays, for workers that know it.
+    fn open_control_pipe(&mut self, is_wanted: bool) {
+        if !is_wanted || self.control_pipe.is_some() {
+            return;
+        }
+        match ControlPipe::open(&self.config.workers.runtime_dir, self.commands.0.clone()) {
+            Ok(pipe) => self.control_pipe = Some(pipe),
+            Err(error) => error!(target: "forebay", "workers.control_pipe: cannot be opened: {error}"),
         }
     }
 
@@ -301,6 +323,12 @@ impl Supervisor {
                 warn!(target: "forebay", "reload ignored: the server is stopping");
             }
             (Command::Reload, Stage::Serving | Stage::Reloading(_)) => self.on_reload(),
+            (Command::Recycle, Stage::Serving)
+                if self.reloaded.is_none_or(|at| now.since(at) >= Self::SAME_RECYCLE) =>
+            {
+                self.on_reload();
+            }
+            (Command::Recycle, _) => {}
             // One keystroke can reach us twice: from the terminal, and from a parent that passes signals on.
             (Command::Stop, Stage::Stopping(shutdown, _)) if shutdown.age(now) < Self::SAME_STOP => {}
             (Command::Stop, Stage::Stopping(shutdown, _)) => {

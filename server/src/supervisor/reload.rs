@@ -86,6 +86,8 @@ impl Supervisor {
         self.settle(count.max(self.workers_now()));
         // Before any of them has read a file.
         let watch = Watch::new(&config);
+        self.open_control_pipe(config.workers.control_pipe);
+        self.reloaded = Some(self.now());
         self.stage = Stage::Reloading(Trial { config: Box::new(config), began: self.now(), count, watch });
         for i in self.spares().into_iter().take(count) {
             self.slots[i].set(settings.clone());

@@ -18,6 +18,7 @@ mod limits;
 mod load;
 mod messages;
 mod overload;
+mod recycles;
 mod reloads;
 mod response;
 mod server;

@@ -99,3 +99,24 @@ pub(crate) fn closes_in_peace() {
 pub(crate) fn an_application_that_waits_for_its_connections_ends_soon() {
     closes_in_peace();
 }
+
+#[test]
+fn applications_are_told_to_end_in_the_way_they_listen_to() {
+    for (listens, said, how) in [
+        ("message", "told to end by message\n", "exit code 0"),
+        ("SIGTERM", "told to end by SIGTERM\n", "exit code 0"),
+        ("message SIGTERM", "told to end by SIGTERM\n", "exit code 0"),
+        ("", "", "SIGTERM (15)"),
+        ("deaf", "so what\n", "SIGKILL (9)"),
+    ] {
+        let setup = Setup::new("goodbye.cjs").env("GOODBYE", listens).set("workers.stop_timeout", "\"1s\"");
+        let server = setup.start();
+        assert_eq!(server.connect().get("/").text(), "hello");
+        server.signal(Signal::HUP);
+        let stopped = server.log_line("worker w0 stopped: ");
+        assert!(stopped.contains(&format!(", {how}, ")), "{listens:?}: {stopped}");
+        assert!(server.log().contains(said), "{listens:?}: {}", server.log());
+        assert!(!listens.contains("message") || server.log_count("told to end by ") == 1, "{}", server.log());
+        server.stop();
+    }
+}
