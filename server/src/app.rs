@@ -254,7 +254,13 @@ fn node_target(path: &Path) -> Option<PathBuf> {
     main.and_then(|main| existing_script(&path.join(main))).or_else(|| existing_script(path))
 }
 
-fn usual_script(folder: &Path) -> Option<PathBuf> {
+/// Whether a file has the extension of a script that node runs.
+pub(crate) fn is_script(path: &Path) -> bool {
+    path.extension().and_then(OsStr::to_str).is_some_and(|extension| EXTENSIONS.contains(&extension))
+}
+
+/// The script with an application's usual name in a folder.
+pub(crate) fn usual_script(folder: &Path) -> Option<PathBuf> {
     let names = USUAL_NAMES.iter().flat_map(|name| EXTENSIONS.iter().map(move |ext| format!("{name}.{ext}")));
     names.map(|name| folder.join(name)).find(|path| path.is_file())
 }

@@ -46,8 +46,8 @@ enum Command {
 
 #[derive(Args, Debug)]
 struct RunArgs {
-    /// A script, a folder with an application, or a forebay.toml. Default: ./forebay.toml, else the application in the
-    /// current folder, else a built-in demo.
+    /// A script, a folder with an application, a forebay.toml, or a web.config or iisnode.yml of iisnode. Default:
+    /// ./forebay.toml, else ./web.config, else the application in the current folder, else a built-in demo.
     #[arg(value_name = "APP")]
     app: Option<PathBuf>,
     /// Listen for clients here, for instance 127.0.0.1:8080, [::]:8080 or 8080; may be repeated.
@@ -59,6 +59,9 @@ struct RunArgs {
     /// How workers are fed: auto or http.
     #[arg(long, value_name = "TRANSPORT")]
     transport: Option<String>,
+    /// Whose defaults apply: native, iisnode or azure.
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -158,6 +161,7 @@ impl RunArgs {
             ("--listen", self.listen),
             ("--workers", self.workers.into_iter().collect()),
             ("--transport", self.transport.into_iter().collect()),
+            ("--profile", self.profile.into_iter().collect()),
         ];
         Ok(Sources { app: self.app, ..self.common.sources(flags)? })
     }

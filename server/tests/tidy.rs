@@ -49,6 +49,7 @@ const UNREAD: &[(&str, &str)] = &[
     ("file_bytes_max", "to come"),
     ("total_bytes_max", "to come"),
     ("files_max", "to come"),
+    ("sources", "to come"),
 ];
 
 struct Source {

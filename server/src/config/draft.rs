@@ -9,7 +9,7 @@ use forebay_core::limits::Limits;
 
 use super::{
     AccessLogFormat, Affinity, DebuggerConfig, Dispatch, EngineChoice, ErrorsConfig, ForwardingConfig, LogConfig,
-    LogFormat, Network, ResponseConfig, SiteConfig, TransportChoice, WatchConfig,
+    LogFormat, Network, Profile, ResponseConfig, SiteConfig, TransportChoice, WatchConfig,
 };
 use crate::site::Rules;
 
@@ -73,13 +73,15 @@ pub(super) struct SiteSettings {
     pub(super) index: String,
     pub(super) max_age: Option<Duration>,
     pub(super) offline_page: String,
+    /// What a web.config says.
+    pub(super) iis: Option<Rules>,
 }
 
 impl SiteSettings {
     /// Who answers what. `logs` is a folder that is never served.
     pub(super) fn resolve(self, logs: Option<&Path>) -> SiteConfig {
-        let Self { files, index, max_age, offline_page } = self;
-        let rules = files.map(|folder| Rules::native(folder, vec![index], max_age));
+        let Self { files, index, max_age, offline_page, iis } = self;
+        let rules = files.map(|folder| Rules::native(folder, vec![index], max_age)).or(iis);
         let rules = rules.map(|rules| logs.into_iter().fold(rules, Rules::hiding));
         SiteConfig { rules: rules.map(Arc::new), offline_page }
     }
@@ -110,10 +112,12 @@ pub(super) struct Draft {
     pub(super) affinity: Affinity,
     pub(super) metrics: Option<SocketAddr>,
     pub(super) runtime_dir: Option<PathBuf>,
+    pub(super) profile: Option<Profile>,
     pub(super) app: AppSettings,
     pub(super) workers: Workers,
     pub(super) shards: Shards,
     pub(super) limits: Limits,
+    pub(super) chunked_body_bytes_max: Option<u64>,
     pub(super) forwarding: ForwardingConfig,
     pub(super) access_log_format: AccessLogFormat,
     pub(super) access_log_path: Option<PathBuf>,
@@ -136,10 +140,12 @@ impl Default for Draft {
             affinity: Affinity::Auto,
             metrics: None,
             runtime_dir: None,
+            profile: None,
             app: AppSettings::default(),
             workers: Workers::default(),
             shards: Shards::default(),
             limits: Limits::default(),
+            chunked_body_bytes_max: None,
             forwarding: ForwardingConfig {
                 x_forwarded: true,
                 forwarded: true,

@@ -1,6 +1,7 @@
 //! The resolved configuration: valid by construction, made before the first socket opens.
 //!
 //! [`resolve`](resolve()) puts it together: a flag wins over the environment, that over the file, that over the default.
+//! The file is a forebay.toml, or what IIS and iisnode read ([`iisnode`]).
 //! Every setting is described once, in one table; reading, messages, `forebay check` and the README's reference
 //! come from that table. What is wrong is collected, not thrown: the operator sees all of it in one go.
 
@@ -8,6 +9,9 @@ mod draft;
 mod error;
 mod file;
 mod front;
+mod iisnode;
+mod layers;
+mod meant;
 mod reference;
 mod resolve;
 mod settings;
@@ -26,9 +30,10 @@ use forebay_core::limits::Limits;
 use crate::site::Rules;
 
 pub use draft::AppSettings;
-pub use error::{ConfigErrors, Origin, Problem};
+pub use error::{ConfigErrors, Origin, Problem, Remark};
 pub(crate) use file::plain;
 pub use front::{FrontConfig, FrontSources, PIPE_FILE, Route, resolve_front};
+pub use iisnode::{Profile, iisnode_markdown, iisnode_tests};
 pub use reference::{check_report, reference_markdown};
 pub use resolve::{Resolved, Row, Sources, resolve};
 
@@ -71,6 +76,9 @@ pub struct Config {
     pub site: SiteConfig,
     /// The inspector at the application's own address, if it is open.
     pub debugger: Option<DebuggerConfig>,
+    /// The files that all this came from, and those that would count if they were there: a change of one asks for a
+    /// reload. Absolute.
+    pub sources: Vec<PathBuf>,
 }
 
 impl Config {

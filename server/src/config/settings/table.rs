@@ -7,7 +7,7 @@ use super::super::value::Kind::{
     Time, TimeOrOff, Variables, Word,
 };
 use super::super::value::Put;
-use super::super::{AccessLogFormat, Dispatch, LogFormat, Statuses};
+use super::super::{AccessLogFormat, Dispatch, LogFormat, Statuses, iisnode};
 use super::{Preset, Setting};
 
 const KIB: u64 = 1 << 10;
@@ -93,6 +93,15 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         "none",
         "Variables for the workers, added to Forebay's own environment.",
     ),
+    found(
+        "app.profile",
+        OneOf(&["native", "iisnode", "azure"], |d, v| d.profile = Some(iisnode::profile(v))),
+        "iisnode beside a web.config or iisnode.yml, else native",
+        "Whose defaults apply. native: those of this reference; web.config and iisnode.yml are not read. iisnode: those \
+         of iisnode. azure: those of iisnode on Azure App Service.",
+    )
+    .env(&["FOREBAY_PROFILE"])
+    .flag("--profile"),
     of("workers.count", CountOrAuto(1024, |d, v| d.workers.count = v), "auto", "How many. auto: one per usable vCPU.")
         .env(&["FOREBAY_WORKERS"])
         .flag("--workers"),
@@ -187,6 +196,12 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         "30MB",
         "Request body; 0 is no bound. Beyond: 413.",
     ),
+    found(
+        "limits.chunked_body_bytes_max",
+        Bytes(0, 1024 * GIB, |d, v| d.chunked_body_bytes_max = Some(v)),
+        "as limits.body_bytes_max",
+        "Request body whose length is not announced; 0 is no bound. Beyond: 413.",
+    ),
     of(
         "limits.head_timeout",
         time(|d, v| d.limits.head_timeout = v),
@@ -237,9 +252,9 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
     ),
     of(
         "limits.in_flight_max",
-        Count(1, 1_000_000, |d, v| d.limits.in_flight_max = narrow(v, u32::MAX)),
+        Count(0, 1_000_000, |d, v| d.limits.in_flight_max = narrow(v, u32::MAX)),
         "1024",
-        "Exchanges in flight in one worker. Beyond: other workers, then the wait queue.",
+        "Exchanges in flight in one worker; 0 gives it none. Beyond: other workers, then the wait queue.",
     ),
     of(
         "limits.queue_max",
