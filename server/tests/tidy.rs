@@ -30,11 +30,8 @@ const PLATFORM: &[(&str, &str)] = &[
 const UNREAD: &[(&str, &str)] = &[
     ("control_pipe", "to come"),
     ("page_out_after", "to come"),
-    ("server_variables", "to come"),
     ("debugger", "to come"),
     ("gather_bytes_max", "to come"),
-    ("debug_header", "to come"),
-    ("statuses", "to come"),
     ("path_segment", "to come"),
     ("ports", "to come"),
     ("sources", "to come"),

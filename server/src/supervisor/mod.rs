@@ -14,6 +14,7 @@
 //! What it deliberately does not do: touch a connection, give up on a worker, or judge one by anything but whether it
 //! is there and listens.
 
+mod condition;
 pub mod inspector;
 pub mod logs;
 mod offline;

@@ -8,6 +8,7 @@
 mod aborts;
 mod app_logs;
 mod applications;
+mod causes;
 mod client;
 mod connections;
 mod crashes;

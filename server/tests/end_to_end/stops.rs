@@ -50,7 +50,9 @@ fn told_twice_it_does_not_wait() {
     endless.send("GET /wait HTTP/1.1\r\nHost: test\r\n\r\n");
     server.log_has("lab has /wait");
     server.stop_at_once();
-    assert!(endless.rest().is_empty());
+    // The worker is killed before the server ends: there may be time to say that nobody takes its place.
+    let rest = String::from_utf8(endless.rest()).unwrap();
+    assert!(rest.is_empty() || rest.contains("X-Forebay-Reason: stopping\r\n"), "{rest}");
 }
 
 #[test]
