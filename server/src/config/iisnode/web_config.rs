@@ -13,6 +13,7 @@ use super::super::file;
 use super::Remark;
 use super::attributes::{self, Attribute};
 use super::value::{self, Given, Writer};
+use crate::site::{self, Rules};
 
 /// Attributes that any section of IIS's configuration may have; they say who may override it.
 const OF_EVERY_SECTION: [&str; 6] =
@@ -42,6 +43,8 @@ pub(super) struct WebConfig {
     pub(super) attributes: Vec<(&'static Attribute, Given)>,
     pub(super) settings: Vec<AppSetting>,
     pub(super) handlers: Vec<Handler>,
+    /// Which requests are for the application, and which for files; none without a handler, as all are then.
+    pub(super) rules: Option<Rules>,
     /// `maxAllowedContentLength`.
     pub(super) content_length_max: Option<(u64, Origin)>,
     /// Files that it refers to.
@@ -120,6 +123,13 @@ impl Reader<'_> {
         }
         for server in children(root, "system.webServer") {
             self.web_server(server);
+        }
+        if let Some(server) = children(root, "system.webServer").next().filter(|_| !self.config.handlers.is_empty()) {
+            let (rules, notes) = site::read(server, self.folder.to_owned(), self.shown, None);
+            self.config.rules = Some(rules);
+            self.config.problems.extend(notes.problems);
+            let remark = |note: Problem| Remark::new(note.origin, format!("{}: {}", note.key, note.what));
+            self.config.remarks.extend(notes.remarks.into_iter().map(remark));
         }
         for location in children(root, "location") {
             let path = location.attribute("path").unwrap_or_default();
