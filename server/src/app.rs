@@ -18,6 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::{AppSettings, Launch, Origin, Problem, plain};
+use crate::spawn;
 use node::Node;
 use package::Package;
 use start_script::StartScript;
@@ -199,16 +200,8 @@ impl AppRequest<'_> {
             line.push(' ');
             line.push_str(&start_script::quoted(arg));
         }
-        let (program, flags): (_, &[&str]) =
-            if cfg!(windows) { ("cmd.exe", &["/d", "/s", "/c"]) } else { ("/bin/sh", &["-c"]) };
-        Ok(Launch {
-            program: program.into(),
-            args: flags.iter().copied().map(OsString::from).chain([line.into()]).collect(),
-            cwd: folder.to_owned(),
-            env: Vec::new(),
-            indirect: true,
-            title,
-        })
+        let (program, args) = spawn::shell(&line);
+        Ok(Launch { program, args, cwd: folder.to_owned(), env: Vec::new(), indirect: true, title })
     }
 
     fn demo(&self) -> Launch {

@@ -15,7 +15,7 @@ mod vitals;
 
 use std::ops::Range;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use crossbeam::queue::ArrayQueue;
@@ -28,6 +28,7 @@ use forebay_transports::Endpoint;
 pub use event::Event;
 pub use gate::Gate;
 use routes::Route;
+pub use routes::{SLOTS_PER_WORKER, WORKERS_ROOM};
 use vitals::Feeding;
 pub use vitals::{Feed, Version, Vitals};
 
@@ -189,14 +190,6 @@ impl ShardStats {
     }
 }
 
-/// Slots of each worker of an application: one that serves, and one in which its successor is brought to readiness.
-/// Worker n has the slots 2n and 2n + 1, so that those of few workers lie together however long the table is.
-pub const SLOTS_PER_WORKER: u16 = 2;
-
-/// Workers that a table has room for at least, so that a reload can start more of them than there were. A slot that is not
-/// in use costs some hundred bytes a shard and is never looked at.
-pub const WORKERS_ROOM: u16 = 64;
-
 /// Makes the endpoint of one slot's process.
 pub type Endpoints = Box<dyn Fn(WorkerId, Generation) -> Endpoint + Send + Sync>;
 
@@ -226,7 +219,7 @@ impl Bulletin {
         let slots = routes.iter().map(|slots| slots.end).max().unwrap_or(0);
         Self {
             slots: (0..slots).map(|_| CachePadded::default()).collect(),
-            routes: routes.into_iter().map(|slots| Route { used: AtomicU16::new(slots.end), slots }).collect(),
+            routes: routes.into_iter().map(Route::new).collect(),
             origin: None,
             gate: Gate::default(),
             endpoints,

@@ -11,7 +11,8 @@ use clap::{Args, Parser, Subcommand, value_parser};
 
 use crate::app::attach;
 use crate::config::{self, ConfigErrors, FrontSources, Origin, Problem, Sources};
-use crate::{bench, logging, run, status};
+use crate::supervisor::Command as Order;
+use crate::{bench, logging, run, service, signals, status};
 
 /// Exit code for a command line or configuration that is wrong. 0 is stopped as asked, 1 a failure at run time.
 pub const EXIT_USAGE: u8 = 2;
@@ -41,6 +42,13 @@ enum Command {
     Bench(BenchArgs),
     /// Writes a forebay.toml out of the configuration of iisnode, PM2 or NGINX Unit.
     Import(ImportArgs),
+    /// Tells a running server to replace its workers without losing a request.
+    Reload(ServerArgs),
+    /// Tells a running server to finish what is in flight, and to end.
+    Stop(ServerArgs),
+    /// Registers Forebay as a Windows service, and starts, stops and removes it.
+    #[command(subcommand)]
+    Service(service::Action),
     /// Prints the path of the script that lets a node process of your own join a front:
     /// NODE_OPTIONS="--require $(forebay preload)".
     Preload,
@@ -147,6 +155,13 @@ struct ImportArgs {
 }
 
 #[derive(Args, Debug)]
+struct ServerArgs {
+    /// The server's process id. Default: the only server of this user.
+    #[arg(long, value_name = "N")]
+    pid: Option<u32>,
+}
+
+#[derive(Args, Debug)]
 struct CommonArgs {
     /// What drives the sockets: monoio or compio.
     #[arg(long, value_name = "ENGINE")]
@@ -229,6 +244,9 @@ impl Cli {
             Command::Import(args) => execute_import(args),
             Command::Explain(args) => Ok(execute_explain(&args)),
             Command::Bench(args) => execute_bench(args),
+            Command::Reload(args) => Ok(execute_tell(&args, Order::Reload)),
+            Command::Stop(args) => Ok(execute_tell(&args, Order::Stop)),
+            Command::Service(action) => Ok(service::execute(action)),
             Command::Preload => Ok(execute_preload()),
         };
         outcome.unwrap_or_else(|errors| {
@@ -306,6 +324,16 @@ fn execute_explain(args: &ExplainArgs) -> ExitCode {
 fn execute_bench(args: BenchArgs) -> Result<ExitCode, ConfigErrors> {
     let options = args.options();
     bench::run(&options, config::resolve(&args.sources()?)?)
+}
+
+fn execute_tell(args: &ServerArgs, order: Order) -> ExitCode {
+    match signals::tell_server(args.pid, order) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn execute_preload() -> ExitCode {

@@ -6,17 +6,22 @@
 
 pub mod access_log;
 pub mod app;
+pub mod app_log;
 pub mod bench;
 pub mod bulletin;
 pub mod cli;
 pub mod config;
 pub mod cpus;
+pub mod date;
 pub mod live;
 pub mod logging;
 pub mod metrics;
 pub mod origin;
 pub mod run;
+pub mod service;
 pub mod shard;
+pub mod signals;
 pub mod site;
+pub mod spawn;
 pub mod status;
 pub mod supervisor;

@@ -19,8 +19,9 @@ use forebay::config::{
     Config, Dispatch, EngineChoice, ErrorsConfig, ForwardingConfig, Launch, LogConfig, LogFormat, ResponseConfig,
     ShardsConfig, SiteConfig, Statuses, TransportChoice, WatchConfig, WorkersConfig,
 };
+use forebay::signals;
 use forebay::supervisor::logs::Output;
-use forebay::supervisor::{Command, Options, Outcome, Supervisor, signals};
+use forebay::supervisor::{Command, Options, Outcome, Supervisor};
 use forebay_core::id::{Generation, WorkerId};
 use forebay_core::limits::Limits;
 use forebay_transports::Endpoint;
@@ -285,7 +286,7 @@ fn workers_start_become_ready_and_stop() {
     assert_eq!((rig.door(1), rig.door(3)), (Door::Shut, Door::Shut));
     let pid = rig.pid(0);
     let proc = |file| std::fs::read_to_string(format!("/proc/{}/{file}", pid.as_raw_nonzero())).unwrap();
-    let cpu = forebay::cpus::usable_cpus()[0];
+    let cpu = forebay_transports::machine::usable_cpus()[0];
     assert!(proc("status").contains(&format!("\nCpus_allowed_list:\t{cpu}\n")), "{}", proc("status"));
     let stat = proc("stat");
     let policy = stat.rsplit(") ").next().unwrap().split(' ').nth(38);

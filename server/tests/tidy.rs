@@ -17,19 +17,13 @@ const SKIPPED: &[&str] = &["target", "node_modules", "corpus", "artifacts", "cov
 
 /// Where the server may ask which system it runs on, with the reason. The data plane may not.
 const PLATFORM: &[(&str, &str)] = &[
-    ("server/src/main.rs", "sets up the process"),
     ("server/src/run/mod.rs", "chooses the engine"),
-    ("server/src/supervisor/spawn.rs", "makes processes"),
-    ("server/src/supervisor/signals.rs", "receives signals"),
-    ("server/src/supervisor/reap.rs", "takes the status of processes"),
-    ("server/src/supervisor/runtime_dir.rs", "modes of folders"),
-    ("server/src/supervisor/watch.rs", "connects to a worker's socket"),
-    ("server/src/app.rs", "shells and separators"),
-    ("server/src/app/", "names of programs, modes of files, quoting"),
-    ("server/src/access_log/sink.rs", "whether a file was moved away"),
     ("server/src/site/", "how names of files compare"),
     ("server/src/origin/listen.rs", "a socket or a pipe"),
-    ("server/src/config/", "the default engine and the longest path of an endpoint"),
+    ("server/src/spawn/", "makes and ends processes"),
+    ("server/src/signals/", "what the operator says"),
+    ("server/src/service/", "the system's service manager"),
+    ("server/src/app_log/system.rs", "the name of the machine, whether a file was deleted"),
 ];
 
 /// Settings that nothing reads yet, with the reason. Empty is the aim.
@@ -37,18 +31,12 @@ const UNREAD: &[(&str, &str)] = &[
     ("control_pipe", "to come"),
     ("page_out_after", "to come"),
     ("server_variables", "to come"),
-    ("app_log", "to come"),
     ("debugger", "to come"),
     ("gather_bytes_max", "to come"),
     ("debug_header", "to come"),
     ("statuses", "to come"),
-    ("files", "to come"),
     ("path_segment", "to come"),
     ("ports", "to come"),
-    ("dir", "to come"),
-    ("file_bytes_max", "to come"),
-    ("total_bytes_max", "to come"),
-    ("files_max", "to come"),
     ("sources", "to come"),
 ];
 

@@ -8,8 +8,7 @@ use serde::Serialize;
 
 use super::{Inline, Record};
 use crate::config::AccessLogFormat;
-
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+use crate::date;
 
 /// Makes lines. Remembers the last second as text: most lines share theirs with the line before.
 #[derive(Debug)]
@@ -116,16 +115,9 @@ impl Formatter {
             return;
         }
         self.second = second;
-        // "Sun, 22 Nov 2026 18:24:01 GMT": the calendar is httpdate's, only the order is ours.
-        let date = httpdate::fmt_http_date(at.max(UNIX_EPOCH));
-        let words: Vec<_> = date.split(' ').collect();
-        let &[_, day, month, year, time, _] = words.as_slice() else { return };
         self.time = match self.format {
-            AccessLogFormat::Text => format!("{day}/{month}/{year}:{time} +0000"),
-            AccessLogFormat::Json => {
-                let month = MONTHS.iter().position(|name| *name == month).map_or(0, |at| at + 1);
-                format!("{year}-{month:02}-{day}T{time}Z")
-            }
+            AccessLogFormat::Text => date::common(at),
+            AccessLogFormat::Json => date::rfc3339(at),
         };
     }
 }

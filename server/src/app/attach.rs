@@ -4,10 +4,9 @@
 //! made once for each version of the scripts, and what is in it is replaced only if somebody changed it.
 
 use std::ffi::OsString;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rustix::process::geteuid;
+use forebay_transports::files::{private_folders, user};
 
 use super::assets;
 use crate::supervisor::runtime_dir::{StartError, private_folder};
@@ -42,7 +41,7 @@ fn places(env: impl Fn(&str) -> Option<OsString>, name: &str) -> Vec<PathBuf> {
     let runtime = absolute("XDG_RUNTIME_DIR").filter(|path| path.is_dir());
     let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
     let temporary = absolute("TMPDIR").unwrap_or_else(|| "/tmp".into());
-    let shared = temporary.join(format!("{name}-{}", geteuid().as_raw()));
+    let shared = temporary.join(format!("{name}-{}", user()));
     let own = [runtime, cache].into_iter().flatten().map(|folder| folder.join(name));
     own.chain([shared]).filter(|path| is_plain(path)).collect()
 }
@@ -55,7 +54,7 @@ fn is_plain(path: &Path) -> bool {
 fn install(folder: &Path) -> Result<PathBuf, StartError> {
     if let Some(parent) = folder.parent() {
         // A cache that nobody has used yet. Whether it worked shows in the next line.
-        let _there = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
+        let _there = private_folders(parent);
     }
     private_folder(folder, WHAT)?;
     assets::install(folder).map_err(|error| StartError {
@@ -75,7 +74,7 @@ mod tests {
 
     #[test]
     fn the_best_place_comes_first() {
-        let shared = |folder: &str| format!("{folder}/n-{}", geteuid().as_raw());
+        let shared = |folder: &str| format!("{folder}/n-{}", user());
         assert_eq!(places_with(&[]), [shared("/tmp")]);
         assert_eq!(places_with(&[("HOME", "/users/x"), ("TMPDIR", "/t")]), ["/users/x/.cache/n".into(), shared("/t")]);
         let vars = [("XDG_RUNTIME_DIR", "/proc"), ("XDG_CACHE_HOME", "/c"), ("HOME", "/users/x")];

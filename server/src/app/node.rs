@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::config::{Origin, Problem, plain};
+use crate::spawn::{is_program, program_names};
 
 /// The oldest major version that the preload is tested with.
 pub const MAJOR_MIN: u32 = 18;
@@ -94,22 +95,7 @@ impl Node {
 
 fn on_path(name: &Path, path: Option<&OsStr>) -> Option<PathBuf> {
     let folders = std::env::split_paths(path?).filter(|folder| folder.is_absolute());
-    let mut candidates = folders.flat_map(|folder| {
-        let file = folder.join(name);
-        if cfg!(windows) { vec![file.with_extension("exe"), file] } else { vec![file] }
-    });
-    candidates.find(|file| is_program(file))
-}
-
-#[cfg(unix)]
-fn is_program(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_program(file: &Path) -> bool {
-    file.is_file()
+    folders.flat_map(|folder| program_names(folder.join(name))).find(|file| is_program(file))
 }
 
 fn version_text(binary: &Path) -> Result<String, String> {

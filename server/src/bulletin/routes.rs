@@ -1,4 +1,4 @@
-//! Which slots serve which route, and the one behind which there is no worker.
+//! Which slots serve which route, how many of them are in use, and the one behind which there is no worker.
 
 use std::ops::Range;
 use std::sync::atomic::AtomicU16;
@@ -9,10 +9,25 @@ use forebay_core::id::WorkerId;
 
 use super::{Bulletin, Gate};
 
+/// Slots of each worker of an application: one that serves, and one in which its successor is brought to readiness.
+/// Worker n has the slots 2n and 2n + 1, so that those of few workers lie together however long the table is.
+pub const SLOTS_PER_WORKER: u16 = 2;
+
+/// Workers that a table has room for at least, so that a reload can start more of them than there were. A slot that is not
+/// in use costs some hundred bytes a shard and is never looked at.
+pub const WORKERS_ROOM: u16 = 64;
+
 /// The slots that serve one route, and how many of them are in use.
 pub(super) struct Route {
-    pub(super) slots: Range<u16>,
-    pub(super) used: AtomicU16,
+    slots: Range<u16>,
+    used: AtomicU16,
+}
+
+impl Route {
+    /// With all of its slots in use.
+    pub(super) fn new(slots: Range<u16>) -> Self {
+        Self { used: AtomicU16::new(slots.end), slots }
+    }
 }
 
 impl Bulletin {
@@ -21,7 +36,7 @@ impl Bulletin {
     pub fn with_origin(mut self) -> Self {
         let (slot, route) = (self.slots(), self.routes.len());
         self.slots = self.slots.into_iter().chain([CachePadded::default()]).collect();
-        self.routes.push(Route { slots: slot..slot + 1, used: AtomicU16::new(slot + 1) });
+        self.routes.push(Route::new(slot..slot + 1));
         self.origin = u16::try_from(route).ok();
         self
     }

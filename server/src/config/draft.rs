@@ -8,8 +8,8 @@ use std::time::Duration;
 use forebay_core::limits::Limits;
 
 use super::{
-    AccessLogFormat, Affinity, DebuggerConfig, Dispatch, EngineChoice, ErrorsConfig, ForwardingConfig, LogConfig,
-    LogFormat, Network, Profile, ResponseConfig, SiteConfig, TransportChoice, WatchConfig,
+    AccessLogFormat, Affinity, DebuggerConfig, Dispatch, EngineChoice, ErrorsConfig, ForwardingConfig, LineEnds,
+    LogConfig, LogFormat, Network, Profile, ResponseConfig, SiteConfig, TransportChoice, WatchConfig,
 };
 use crate::site::Rules;
 
@@ -64,6 +64,7 @@ pub(super) struct AppLog {
     pub(super) file_bytes_max: u64,
     pub(super) total_bytes_max: u64,
     pub(super) files_max: u32,
+    pub(super) line_ends: LineEnds,
 }
 
 /// What `[site]` says.

@@ -156,7 +156,7 @@ fn routes(sources: &FrontSources, problems: &mut Vec<Problem>) -> Vec<Route> {
         wrong("--to", what, "for instance --to '/run/app/{port}.sock'");
     }
     let longest = sources.common.cwd.join(sources.to.replace(PORT_MARK, "65535"));
-    if longest.as_os_str().len() > Endpoint::PATH_BYTES_MAX && !cfg!(windows) {
+    if longest.as_os_str().len() > Endpoint::PATH_BYTES_MAX {
         let what = format!("too long ({}), allowed: up to {} bytes", longest.display(), Endpoint::PATH_BYTES_MAX);
         wrong("--to", what, "that is what the path of a Unix socket holds");
     }

@@ -289,6 +289,18 @@ pub struct AppLogConfig {
     pub total_bytes_max: u64,
     /// Number of files. 20.
     pub files_max: u32,
+    /// How lines end there. Default as they were written.
+    pub line_ends: LineEnds,
+}
+
+/// How lines end in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LineEnds {
+    /// As they were written.
+    #[default]
+    Lf,
+    /// CR LF, whatever was written: what iisnode's files have.
+    Crlf,
 }
 
 /// How responses travel.

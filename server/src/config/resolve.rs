@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use forebay_core::limits::Limits;
-use forebay_transports::Endpoint;
+use forebay_transports::{Endpoint, HAS_MONOIO};
 
 use super::draft::{AppLog, Draft, Workers};
 use super::error::{ConfigErrors, Origin, Problem, Remark};
@@ -204,8 +204,7 @@ fn workers(draft: Workers, cpus: usize, runtime_dir: PathBuf) -> WorkersConfig {
 }
 
 /// The engine where nobody chose one.
-pub(super) const DEFAULT_ENGINE: EngineChoice =
-    if cfg!(target_os = "linux") { EngineChoice::Monoio } else { EngineChoice::Compio };
+pub(super) const DEFAULT_ENGINE: EngineChoice = if HAS_MONOIO { EngineChoice::Monoio } else { EngineChoice::Compio };
 
 /// A count, or one per vCPU.
 pub(super) fn count(value: Option<u64>, cpus: usize) -> usize {
@@ -219,8 +218,8 @@ pub(super) fn access_log(path: Option<PathBuf>, format: super::AccessLogFormat) 
 
 /// The files that a folder turns on.
 fn app_log(draft: AppLog) -> Option<AppLogConfig> {
-    let AppLog { dir, file_bytes_max, total_bytes_max, files_max } = draft;
-    dir.map(|dir| AppLogConfig { dir, file_bytes_max, total_bytes_max, files_max })
+    let AppLog { dir, file_bytes_max, total_bytes_max, files_max, line_ends } = draft;
+    dir.map(|dir| AppLogConfig { dir, file_bytes_max, total_bytes_max, files_max, line_ends })
 }
 
 fn default_runtime_dir(env: fn(&str) -> Option<OsString>) -> PathBuf {
@@ -267,7 +266,7 @@ pub(super) fn related(draft: &Draft, rows: &[Row], problems: &mut Vec<Problem>) 
         let what = format!("no such folder ({}), allowed: a folder that exists", folder.display());
         wrong("site.files", what, "make it, or leave the setting out");
     }
-    if draft.engine == Some(EngineChoice::Monoio) && !cfg!(target_os = "linux") {
+    if draft.engine == Some(EngineChoice::Monoio) && !HAS_MONOIO {
         wrong("server.engine", "not on this system (\"monoio\"), allowed: \"compio\"".to_owned(), "leave it out");
     }
     if let Some(metrics) = draft.metrics
@@ -285,7 +284,7 @@ pub(super) fn related(draft: &Draft, rows: &[Row], problems: &mut Vec<Problem>) 
 fn long_path(runtime_dir: &Path, rows: &[Row], problems: &mut Vec<Problem>) {
     let most = Endpoint::PATH_BYTES_MAX - ENDPOINT_NAME_BYTES;
     let length = runtime_dir.as_os_str().len();
-    if length > most && !cfg!(windows) {
+    if length > most && Endpoint::IS_FILE {
         let what = format!("too long ({length} bytes), allowed: up to {most} bytes");
         problems.push(
             Problem::new(origin(rows, "server.runtime_dir"), "server.runtime_dir", what)

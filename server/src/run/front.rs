@@ -18,8 +18,9 @@ use crate::access_log::AccessLogHandle;
 use crate::bulletin::{Bulletin, Door, Endpoints, Notice, Phase};
 use crate::config::{FrontConfig, TransportChoice};
 use crate::live::Live;
+use crate::signals;
 use crate::supervisor::runtime_dir::StartError;
-use crate::supervisor::{Command, Outcome, signals};
+use crate::supervisor::{Command, Outcome};
 
 /// What clients of a front alone get to be finished when it stops. 30 s, as `workers.drain_timeout`.
 const FRONT_DRAIN: Duration = Duration::from_secs(30);

@@ -26,9 +26,10 @@ use crate::app::assets;
 use crate::bulletin::{Bulletin, Endpoints, SLOTS_PER_WORKER, WORKERS_ROOM};
 use crate::config::{Config, ConfigErrors, EngineChoice, FrontConfig, PIPE_FILE, TransportChoice};
 use crate::live::Live;
+use crate::signals;
 use crate::supervisor::logs::Output;
 use crate::supervisor::runtime_dir::StartError;
-use crate::supervisor::{Options, Outcome, Supervisor, signals};
+use crate::supervisor::{Options, Outcome, Supervisor};
 use front::front_on;
 use observe::{start_log, start_metrics};
 use shards::{Plan, bind, join};
@@ -130,13 +131,13 @@ fn one_route(slots: u16) -> Vec<Range<u16>> {
 
 /// `w3.12.sock`: the twelfth process of slot 3. A name is never used twice, so a stale socket cannot be mistaken.
 fn worker_endpoints(folder: PathBuf) -> Endpoints {
-    Box::new(move |worker, generation| Endpoint::new(folder.join(format!("{worker}.{}.sock", generation.0))))
+    Box::new(move |worker, generation| Endpoint::within(&folder, &format!("{worker}.{}.sock", generation.0)))
 }
 
 /// Where workers that speak frames dial in; none if they all speak HTTP.
 pub(crate) fn pipe_of(config: &Config) -> Option<PathBuf> {
     let wanted = config.transport != TransportChoice::Http && config.workers.preload;
-    wanted.then(|| config.workers.runtime_dir.join(PIPE_FILE))
+    wanted.then(|| Endpoint::within(&config.workers.runtime_dir, PIPE_FILE).path().to_path_buf())
 }
 
 fn no_thread(error: io::Error) -> StartError {

@@ -76,7 +76,7 @@ fn files_before_the_application() {
             ("/sub", "301 to /sub/"),
             ("/empty/", "app"),
             ("/a.css/", "app"),
-            ("/A.css", if cfg!(windows) { "file A.css" } else { "app" }),
+            ("/A.css", if forebay_transports::files::CASE_MATTERS { "app" } else { "file A.css" }),
             ("/.env", "app"),
             ("/%2eenv", "app"),
             ("/sub/.git/config", "app"),

@@ -3,8 +3,10 @@
 //! A thread per pipe reads, a thread per output prints, a bounded queue lies between them. When our own output is slow
 //! (a terminal somebody scrolls in, a log pipe that is full) a reader waits a moment once, then drops and counts, so
 //! that a worker's `console.log` never hangs for long. Memory per output is bounded by [`QUEUE_LINES_MAX`] times
-//! [`LINE_BYTES_MAX`].
+//! [`LINE_BYTES_MAX`]. Where workers have files of their own (see [`app_log`](crate::app_log)), what was read goes there
+//! first, unmarked.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +15,10 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use forebay_core::id::WorkerId;
+
+use crate::app_log::errors::{self, Failure};
+use crate::app_log::{self, AppLog, Kind};
+use crate::config::AppLogConfig;
 
 /// Bytes of a line; a longer one is split.
 pub const LINE_BYTES_MAX: usize = 16 * 1024;
@@ -46,8 +52,19 @@ impl Output {
     }
 }
 
-/// The two printers.
+/// Whose output is read.
+pub struct Source {
+    /// The slot.
+    pub worker: WorkerId,
+    /// The process.
+    pub pid: u32,
+    /// The files it goes to, if any.
+    pub files: Option<Arc<AppLogConfig>>,
+}
+
+/// The two printers, and the writer of files once there is need of one.
 pub struct Logs {
+    files: OnceCell<AppLog>,
     stdout: Sender<Vec<u8>>,
     stderr: Sender<Vec<u8>>,
     ended: Receiver<()>,
@@ -64,7 +81,7 @@ impl Logs {
         let (end, ended) = bounded(0);
         let stdout = printer("stdout", output.stdout, end.clone())?;
         let stderr = printer("stderr", output.stderr, end)?;
-        Ok(Self { stdout, stderr, ended })
+        Ok(Self { files: OnceCell::new(), stdout, stderr, ended })
     }
 
     /// Reads both pipes of a worker until they are closed.
@@ -74,29 +91,58 @@ impl Logs {
     /// When a thread cannot be made.
     pub fn follow(
         &self,
-        worker: WorkerId,
+        source: &Source,
         stdout: Option<impl Read + Send + 'static>,
         stderr: Option<impl Read + Send + 'static>,
     ) -> std::io::Result<Tail> {
-        let lines = Arc::new(Mutex::new(Kept::default()));
+        let worker = source.worker;
+        let last = source.files.is_some().then(errors::Kept::default);
+        let lines = Arc::new(Mutex::new(Kept { last, ..Kept::default() }));
         let (end, closed) = bounded::<()>(0);
         if let Some(pipe) = stdout {
-            let reader = Reader { prefix: format!("[{worker}] "), to: self.stdout.clone(), dropped: 0, kept: None };
+            let (prefix, file) = (format!("[{worker}] "), self.file(source, Kind::Stdout)?);
+            let reader = Reader { prefix, to: self.stdout.clone(), dropped: 0, kept: None, file };
             reader.start(format!("{worker} out"), pipe, end.clone())?;
         }
         if let Some(pipe) = stderr {
             let kept = Some(lines.clone());
-            let reader = Reader { prefix: format!("[{worker}!] "), to: self.stderr.clone(), dropped: 0, kept };
+            let (prefix, file) = (format!("[{worker}!] "), self.file(source, Kind::Stderr)?);
+            let reader = Reader { prefix, to: self.stderr.clone(), dropped: 0, kept, file };
             reader.start(format!("{worker} err"), pipe, end)?;
         }
         Ok(Tail { lines, closed })
     }
 
-    /// Waits until all lines are printed, at most this long.
+    /// Where a stream's bytes go besides being printed.
+    fn file(&self, source: &Source, kind: Kind) -> std::io::Result<Option<app_log::Stream>> {
+        let Some(config) = &source.files else { return Ok(None) };
+        Ok(Some(self.files()?.stream(config, source.pid, kind)))
+    }
+
+    fn files(&self) -> std::io::Result<&AppLog> {
+        if let Some(files) = self.files.get() {
+            return Ok(files);
+        }
+        let files = AppLog::start()?;
+        Ok(self.files.get_or_init(|| files))
+    }
+
+    /// Writes down that a process failed.
+    pub fn record(&self, config: &Arc<AppLogConfig>, failure: Failure) {
+        match self.files() {
+            Ok(files) => files.record(config, failure),
+            Err(error) => tracing::warn!(target: "forebay", "app_log: no thread to write with: {error}"),
+        }
+    }
+
+    /// Waits until all lines are printed and written, at most this long for either.
     pub fn finish(self, at_most: Duration) {
-        let Self { stdout, stderr, ended } = self;
+        let Self { files, stdout, stderr, ended } = self;
         drop((stdout, stderr));
         let _closed_or_late = ended.recv_timeout(at_most);
+        if let Some(files) = files.into_inner() {
+            files.finish(at_most);
+        }
     }
 }
 
@@ -155,6 +201,13 @@ impl Tail {
         let kept = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         kept.fatal.iter().chain(&kept.lines).cloned().collect()
     }
+
+    /// More than the lines, and nothing left out, if that was kept. Does not wait.
+    #[must_use]
+    pub fn last(&self) -> Option<String> {
+        let kept = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.last.as_ref().map(|last| last.text().to_owned())
+    }
 }
 
 #[derive(Default)]
@@ -164,10 +217,15 @@ struct Kept {
     fatal: Option<String>,
     /// Where its inspector listens, once it does.
     inspector: Option<String>,
+    /// More of it, for those who write files.
+    last: Option<errors::Kept>,
 }
 
 impl Kept {
     fn push(&mut self, line: &str) {
+        if let Some(last) = &mut self.last {
+            last.push(line);
+        }
         if let Some(url) = line.strip_prefix(INSPECTOR_LINE) {
             self.inspector = Some(url.trim().to_string());
         }
@@ -189,6 +247,7 @@ struct Reader {
     to: Sender<Vec<u8>>,
     dropped: u64,
     kept: Option<Arc<Mutex<Kept>>>,
+    file: Option<app_log::Stream>,
 }
 
 impl Reader {
@@ -200,7 +259,12 @@ impl Reader {
             loop {
                 match pipe.read(&mut buffer) {
                     Ok(0) => break,
-                    Ok(n) => lines.push(&buffer[..n], |line| self.line(line)),
+                    Ok(n) => {
+                        if let Some(file) = &mut self.file {
+                            file.write(&buffer[..n]);
+                        }
+                        lines.push(&buffer[..n], |line| self.line(line));
+                    }
                     Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                     Err(_) => break,
                 }
@@ -346,7 +410,9 @@ mod tests {
         let (out, err) = (Shared::default(), Shared::default());
         let output = Output { stdout: Box::new(out.clone()), stderr: Box::new(err.clone()) };
         let logs = Logs::new(output).unwrap();
-        let tail = logs.follow(WorkerId(3), Some(&b"a\nb"[..]), Some(&b"\xff!\n"[..])).unwrap();
+        let tail = logs
+            .follow(&Source { worker: WorkerId(3), pid: 1, files: None }, Some(&b"a\nb"[..]), Some(&b"\xff!\n"[..]))
+            .unwrap();
         assert_eq!(tail.lines(Duration::from_secs(5)), ["\u{fffd}!"]);
         logs.finish(Duration::from_secs(5));
         assert_eq!(*out.0.lock().unwrap(), b"[w3] a\n[w3] b\n");

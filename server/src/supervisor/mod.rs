@@ -9,8 +9,7 @@
 //! number for the application, 1, the same vCPU and the same home shard. The table has room for more workers than there
 //! are, so that a reload can start more; what goes through the table goes through the slots in use only.
 //!
-//! Invariants: workers are made on this thread only (see `spawn`); a process id is signalled only while its status is
-//! not taken (see `reap`); shards learn of a worker's end before the log does.
+//! Invariants: workers are made on this thread only (see [`Process`](crate::spawn::Process)); shards learn of a worker's end before the log does.
 //!
 //! What it deliberately does not do: touch a connection, give up on a worker, or judge one by anything but whether it
 //! is there and listens.
@@ -18,15 +17,13 @@
 pub mod inspector;
 pub mod logs;
 mod offline;
-pub mod reap;
+pub mod order;
 mod recycle;
 mod reload;
 pub mod report;
 pub mod runtime_dir;
 mod settings;
-pub mod signals;
 mod slot;
-pub mod spawn;
 pub mod watch;
 
 use std::path::PathBuf;
@@ -40,12 +37,13 @@ use forebay_core::id::{Generation, WorkerId};
 use forebay_core::time::Timestamp;
 use forebay_core::worker::journey::Span;
 use forebay_core::worker::{State, Stuck, Want};
+use forebay_transports::machine::usable_cpus;
 use tracing::{error, info, warn};
 
 use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
 use crate::config::Config;
-use crate::cpus::usable_cpus;
 use crate::origin::Watching;
+use crate::spawn;
 use logs::{Logs, Output};
 use recycle::Replacement;
 use runtime_dir::{RuntimeDir, StartError};
@@ -348,7 +346,7 @@ impl Supervisor {
             self.with(i, Slot::tick);
             self.ever_ready |= self.slots[i].life.state() == State::Ready;
         }
-        reap::orphans(|pid| self.slots.iter().any(|slot| slot.has_pid(pid)));
+        spawn::reap_orphans(|pid| self.slots.iter().any(|slot| slot.has_pid(pid)));
         self.poll_hopeless();
         self.poll_replacements();
         self.poll_reload();

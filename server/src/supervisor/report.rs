@@ -1,13 +1,14 @@
 //! What the supervisor says in the log: one line for each transition, and the whole story for a failed start.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use forebay_core::id::WorkerId;
 use forebay_core::time::Timestamp;
 use forebay_core::worker::journey::Span;
-use forebay_core::worker::{Journey, Report, State};
+use forebay_core::worker::{Exit, Journey, Report, State};
 use tracing::{error, info, warn};
 
+use crate::app_log::errors::{Failure, excerpt};
 use crate::bulletin::Feed;
 
 /// What is known about a worker when something is to be said about it.
@@ -94,7 +95,9 @@ pub fn report(what: Report, facts: &Facts<'_>) {
         Report::Crashed => {
             let hint = facts.journey.hint().map_or_else(String::new, |hint| format!("\nhint: {hint}"));
             let (exit, next, in_flight) = (facts.exit(), facts.next(), facts.in_flight);
-            warn!(target: "forebay", "worker {w} crashed: {pid}, {exit}, up {uptime}, {in_flight} in flight{next}{hint}");
+            // Nobody asked for it, so it is started again like any other; but nothing went wrong in it.
+            let did = if facts.journey.exit() == Some(Exit::Code(0)) { "ended by itself" } else { "crashed" };
+            warn!(target: "forebay", "worker {w} {did}: {pid}, {exit}, up {uptime}, {in_flight} in flight{next}{hint}");
         }
         Report::Recycled => {
             let (why, in_flight) = (facts.why, facts.in_flight);
@@ -131,6 +134,35 @@ pub fn report(what: Report, facts: &Facts<'_>) {
             warn!(target: "forebay", "worker {w} killed: {pid} did not end in time after SIGTERM");
         }
     }
+}
+
+/// What is written down for good of a process that failed, with the last it said on stderr; none if it did not fail.
+pub fn failure(what: Report, facts: &Facts<'_>, last: Option<String>) -> Option<Failure> {
+    let (journey, stderr) = (facts.journey, last.unwrap_or_default());
+    let (cause, mut details) = excerpt(&stderr);
+    let end = || format!("{}, {}", cause.unwrap_or("crashed"), facts.exit());
+    let stuck;
+    let what = match (what, journey.exit()) {
+        (Report::Crashed | Report::ExitedEarly, exit) if exit != Some(Exit::Code(0)) => end(),
+        // Asked to end, it threw: with these codes node ends then.
+        (Report::Stopped, Some(Exit::Code(1 | 6 | 7))) if cause.is_some() => end(),
+        (Report::Stuck, _) => {
+            let found = journey.stuck().cloned().unwrap_or_default();
+            stuck = found.render();
+            details = &stuck;
+            format!("hangs, its event loop has not turned for {}", Span(found.silence))
+        }
+        (Report::SpawnFailed | Report::NeverListened, _) => journey.summary(),
+        _ => return None,
+    };
+    let details = if facts.is_repeated { "as before" } else { details };
+    Some(Failure {
+        at: SystemTime::now(),
+        worker: format!("worker {}", facts.worker),
+        pid: journey.pid(),
+        what: format!("{what}, up {}", Span(journey.uptime(facts.now))),
+        details: details.to_owned(),
+    })
 }
 
 /// Lets something be said once in a while, and counts what was not said.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use forebay_core::time::Timestamp;
 use forebay_core::worker::{Journey, Policy};
 
-use crate::config::{Config, Launch, TransportChoice, WorkersConfig};
+use crate::config::{AppLogConfig, Config, Launch, TransportChoice, WorkersConfig};
 use crate::run::pipe_of;
 
 /// What one set of workers is started with. A worker that crashes is started with its own set's, not with the newest.
@@ -14,6 +14,8 @@ use crate::run::pipe_of;
 pub(super) struct Settings {
     pub launch: Launch,
     pub workers: WorkersConfig,
+    /// Files with what they write, if any.
+    pub app_log: Option<Arc<AppLogConfig>>,
     /// Where workers that can take frames dial in, if they are to.
     pub pipe: Option<PathBuf>,
     /// Script that node loads first, if any.
@@ -32,6 +34,7 @@ impl Settings {
         Self {
             launch: config.launch.clone(),
             workers: config.workers.clone(),
+            app_log: config.app_log.clone().map(Arc::new),
             pipe: pipe_of(config),
             preload,
             frames_only: config.transport == TransportChoice::Pipe,

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
 mod aborts;
+mod app_logs;
 mod applications;
 mod client;
 mod connections;

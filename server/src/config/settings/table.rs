@@ -1,5 +1,7 @@
 //! The table itself: every setting, by section.
 
+use forebay_transports::HAS_MONOIO;
+
 use std::time::Duration;
 
 use super::super::value::Kind::{
@@ -7,7 +9,7 @@ use super::super::value::Kind::{
     Time, TimeOrOff, Variables, Word,
 };
 use super::super::value::Put;
-use super::super::{AccessLogFormat, Dispatch, LogFormat, Statuses, iisnode};
+use super::super::{AccessLogFormat, Dispatch, LineEnds, LogFormat, Statuses, iisnode};
 use super::{Preset, Setting};
 
 const KIB: u64 = 1 << 10;
@@ -42,7 +44,7 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
     found(
         "server.engine",
         OneOf(&["monoio", "compio"], |d, v| d.set_engine(v)),
-        if cfg!(target_os = "linux") { "monoio" } else { "compio" },
+        if HAS_MONOIO { "monoio" } else { "compio" },
         "What drives the sockets. monoio: io_uring, or epoll where that is refused; Linux, and the default there. \
          compio: io_uring on Linux, IOCP on Windows, and the default elsewhere.",
     )
@@ -102,9 +104,14 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
     )
     .env(&["FOREBAY_PROFILE"])
     .flag("--profile"),
-    of("workers.count", CountOrAuto(1024, |d, v| d.workers.count = v), "auto", "How many. auto: one per usable vCPU.")
-        .env(&["FOREBAY_WORKERS"])
-        .flag("--workers"),
+    of(
+        "workers.count",
+        CountOrAuto(1024, |d, v| d.workers.count = v),
+        "auto",
+        "How many. auto: one per usable vCPU. A reload can raise it to 64, or to what it was at the start.",
+    )
+    .env(&["FOREBAY_WORKERS"])
+    .flag("--workers"),
     of("workers.pin", Switch(|d, v| d.workers.pin = v), "true", "Pins worker i to the i-th usable vCPU."),
     of("workers.batch", Switch(|d, v| d.workers.batch = v), "true", "Runs workers under `SCHED_BATCH` (Linux)."),
     of(
@@ -356,6 +363,14 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         Bytes(0, GIB, |d, v| d.app_log.file_bytes_max = v),
         "128KiB",
         "Size of a file beyond which the next one is begun.",
+    ),
+    of(
+        "app_log.line_ends",
+        OneOf(&["lf", "crlf"], |d, v| {
+            d.app_log.line_ends = if v == "crlf" { LineEnds::Crlf } else { LineEnds::Lf };
+        }),
+        "lf",
+        "How lines end in those files. lf: as they were written. crlf: as iisnode writes them.",
     ),
     of(
         "app_log.total_bytes_max",
