@@ -40,6 +40,8 @@ enum Command {
     Explain(ExplainArgs),
     /// Measures an application under bare node, node's cluster and Forebay, side by side.
     Bench(BenchArgs),
+    /// Writes a forebay.toml out of the configuration of iisnode, PM2 or NGINX Unit.
+    Import(ImportArgs),
     /// Tells a running server to replace its workers without losing a request.
     Reload(ServerArgs),
     /// Tells a running server to finish what is in flight, and to end.
@@ -140,6 +142,19 @@ struct BenchArgs {
 }
 
 #[derive(Args, Debug)]
+struct ImportArgs {
+    /// web.config or iisnode.yml (or their folder), ecosystem.config.js or .json of PM2, unit.json of NGINX Unit.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Write there instead of to standard output; a file that exists is left alone.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Whose defaults apply: iisnode or azure.
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+}
+
+#[derive(Args, Debug)]
 struct ServerArgs {
     /// The server's process id. Default: the only server of this user.
     #[arg(long, value_name = "N")]
@@ -226,6 +241,7 @@ impl Cli {
             Command::Run(args) => execute_run(args),
             Command::Check(args) => execute_check(args),
             Command::Front(args) => execute_front(args),
+            Command::Import(args) => execute_import(args),
             Command::Explain(args) => Ok(execute_explain(&args)),
             Command::Bench(args) => execute_bench(args),
             Command::Reload(args) => Ok(execute_tell(&args, Order::Reload)),
@@ -259,6 +275,35 @@ fn execute_front(args: FrontArgs) -> Result<ExitCode, ConfigErrors> {
     let config = config::resolve_front(&args.sources()?)?;
     logging::start(&config.log);
     Ok(run::front(config))
+}
+
+fn execute_import(args: ImportArgs) -> Result<ExitCode, ConfigErrors> {
+    use std::io::Write as _;
+    let ImportArgs { files, output, profile } = args;
+    let common = CommonArgs { engine: None, config: None, log_format: None };
+    let sources = common.sources(vec![("--profile", profile.into_iter().collect())])?;
+    // Without a name, the file is meant to lie where the first one does.
+    let beside = files.first().map(|file| if file.is_dir() { file.join("forebay.toml") } else { file.clone() });
+    let target = output.as_ref().or(beside.as_ref()).and_then(|file| file.parent());
+    let target = sources.cwd.join(target.unwrap_or(Path::new("")));
+    let imported = config::import(&files, &target, &sources)?;
+    for line in &imported.lost {
+        eprintln!("note: {line}");
+    }
+    match output {
+        None => {
+            let _closed = std::io::stdout().write_all(imported.toml.as_bytes());
+        }
+        Some(path) => {
+            let written =
+                std::fs::File::create_new(&path).and_then(|mut file| file.write_all(imported.toml.as_bytes()));
+            written.map_err(|error| {
+                let what = format!("cannot be written ({}: {})", path.display(), config::plain(&error));
+                Problem::new(Origin::Flag("--output"), "", what).hint("name a file that does not exist yet")
+            })?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn execute_explain(args: &ExplainArgs) -> ExitCode {

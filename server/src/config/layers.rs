@@ -31,7 +31,7 @@ impl Layers {
             let value = match setting.preset {
                 Preset::Is(text) | Preset::Means(text) => text.to_owned(),
             };
-            layers.rows.push(Row { key: setting.key, value, origin: Origin::Default });
+            layers.rows.push(Row { key: setting.key, value, origin: Origin::Default, written: None });
             if let Preset::Is(text) = setting.preset {
                 layers.put(setting, &Raw::Text(text.to_owned()), Path::new(""), &Origin::Default);
             }
@@ -41,7 +41,7 @@ impl Layers {
 
     fn put(&mut self, setting: &'static Setting, raw: &Raw, base: &Path, origin: &Origin) {
         match setting.kind.read(raw, base, &mut self.draft) {
-            Ok(value) => self.note(setting, value, origin),
+            Ok(value) => self.note(setting, value, origin, Some((raw, base))),
             Err(faults) => self.problems.extend(faults.into_iter().map(|fault| {
                 let origin = match (origin, fault.line) {
                     (Origin::File { path, .. }, Some(line)) => Origin::File { path: path.clone(), line },
@@ -63,7 +63,7 @@ impl Layers {
             Ok(value) => {
                 if self.rows.iter().any(|row| row.key == key && row.origin == Origin::Default) {
                     self.draft = checked;
-                    self.note(setting, value, origin);
+                    self.note(setting, value, origin, Some((raw, base)));
                 }
             }
             Err(faults) => {
@@ -78,10 +78,11 @@ impl Layers {
         }
     }
 
-    fn note(&mut self, setting: &'static Setting, value: String, origin: &Origin) {
+    fn note(&mut self, setting: &'static Setting, value: String, origin: &Origin, written: Option<(&Raw, &Path)>) {
         if let Some(row) = self.rows.iter_mut().find(|row| row.key == setting.key) {
             row.value = value;
             row.origin = origin.clone();
+            row.written = written.map(|(raw, base)| (raw.clone(), base.to_owned()));
         }
     }
 
@@ -125,7 +126,7 @@ impl Layers {
     pub(super) fn app(&mut self, path: &Path, shown: String) {
         self.draft.app.script = Some(path.to_owned());
         if let Some(setting) = SETTINGS.iter().find(|setting| setting.key == "app.script") {
-            self.note(setting, shown, &Origin::Flag("APP"));
+            self.note(setting, shown, &Origin::Flag("APP"), None);
         }
     }
 }

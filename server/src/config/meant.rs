@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::{Origin, Problem, Remark};
-use super::iisnode::{self, Place};
+use super::iisnode::{self, Place, Profile};
 use super::resolve::Sources;
 
 /// The name a configuration file is looked for by.
@@ -49,7 +49,7 @@ pub(super) fn configuration_file(sources: &Sources) -> Result<Meant, Problem> {
     let near = folder.join(FILE_NAME);
     // Joined with nothing, a path would end in a separator.
     let absolute = if folder.as_os_str().is_empty() { sources.cwd.clone() } else { sources.cwd.join(&folder) };
-    let place = Place::find(&absolute, &folder).filter(|_| !iisnode::is_unwanted(sources));
+    let place = Place::find(&absolute, &folder).filter(|_| iisnode::asked(sources) != Some(Profile::Native));
     Ok(match (sources.cwd.join(&near).is_file(), place) {
         (true, place) => {
             let remark = place.map(|place| Remark::new(Origin::Default, place.passed_over(&near)));

@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod front;
 mod iisnode;
+mod import;
 mod layers;
 mod meant;
 mod reference;
@@ -34,6 +35,7 @@ pub use error::{ConfigErrors, Origin, Problem, Remark};
 pub(crate) use file::plain;
 pub use front::{FrontConfig, FrontSources, PIPE_FILE, Route, resolve_front};
 pub use iisnode::{Profile, iisnode_markdown, iisnode_tests};
+pub use import::{Import, import};
 pub use reference::{check_report, reference_markdown};
 pub use resolve::{Resolved, Row, Sources, resolve};
 

@@ -12,6 +12,7 @@ use super::error::{ConfigErrors, Origin, Problem, Remark};
 use super::iisnode::{self, Profile};
 use super::layers::Layers;
 use super::meant::{Meant, base, configuration_file};
+use super::value::Raw;
 use super::{AccessLogConfig, AppLogConfig, Config, EngineChoice, ShardsConfig, WorkersConfig};
 use crate::app::node::Node;
 use crate::app::{self, AppRequest};
@@ -44,6 +45,8 @@ pub struct Row {
     pub value: String,
     /// Where that was written.
     pub origin: Origin,
+    /// The value before anybody read it, and what paths in it are relative to; none while nobody set it.
+    pub(super) written: Option<(Raw, PathBuf)>,
 }
 
 /// A configuration and where it came from.

@@ -16,8 +16,8 @@ mod value;
 mod web_config;
 mod yml;
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::error::{Origin, Problem, Remark};
 use super::file;
@@ -129,7 +129,6 @@ pub(super) fn load(place: &Place, profile: Profile, sources: &Sources, layers: &
     }
     layers.problems.append(&mut config.problems);
     layers.remarks.append(&mut config.remarks);
-    layers.draft.site.iis = config.site.take();
 
     let mut values = Values::new(profile);
     for (attribute, given) in config.attributes.drain(..) {
@@ -147,8 +146,12 @@ pub(super) fn load(place: &Place, profile: Profile, sources: &Sources, layers: &
     let folder = choice.as_ref().and_then(|choice| choice.script.parent()).unwrap_or(&place.folder).to_owned();
     overrides(place, &folder, &mut values, layers, &mut loaded);
     expand(sources, &mut values);
+    let rules = config.rules.take();
     Mapping { values: &values, config: &config, choice: choice.as_ref(), folder: &folder, env: sources.env, layers }
         .apply();
+    let logs = layers.draft.app_log.dir.clone();
+    let rules = rules.map(|rules| logs.iter().fold(rules, |rules, logs| rules.hiding(logs)));
+    layers.draft.site.rules = rules.map(Arc::new);
     loaded
 }
 
@@ -272,11 +275,9 @@ pub(super) fn profile(word: &str) -> Profile {
     }
 }
 
-/// Whether flag or variable ask for Forebay's own configuration, so that IIS's files are not looked at.
-pub(super) fn is_unwanted(sources: &Sources) -> bool {
-    let flag = sources.flags.iter().find(|(name, values)| *name == "--profile" && !values.is_empty());
-    match flag {
-        Some((_, values)) => values.iter().any(|value| value == "native"),
-        None => (sources.env)("FOREBAY_PROFILE") == Some(OsString::from("native")),
-    }
+/// The profile that flag or variable ask for, if they do; whether it is one is checked where settings are read.
+pub(super) fn asked(sources: &Sources) -> Option<Profile> {
+    let flag = sources.flags.iter().find(|(name, _)| *name == "--profile").and_then(|(_, values)| values.last());
+    let word = flag.cloned().or_else(|| (sources.env)("FOREBAY_PROFILE")?.into_string().ok());
+    word.filter(|word| !word.is_empty()).map(|word| profile(&word))
 }

@@ -43,12 +43,12 @@ pub(super) struct WebConfig {
     pub(super) attributes: Vec<(&'static Attribute, Given)>,
     pub(super) settings: Vec<AppSetting>,
     pub(super) handlers: Vec<Handler>,
+    /// Which requests are for the application, and which for files; none without a handler, as all are then.
+    pub(super) rules: Option<Rules>,
     /// `maxAllowedContentLength`.
     pub(super) content_length_max: Option<(u64, Origin)>,
     /// Files that it refers to.
     pub(super) files: Vec<PathBuf>,
-    /// Who answers what, where that is said.
-    pub(super) site: Option<Rules>,
     pub(super) problems: Vec<Problem>,
     pub(super) remarks: Vec<Remark>,
 }
@@ -136,8 +136,8 @@ impl Reader<'_> {
                 self.remark(self.of_node(location), text);
             }
         }
-        let (site, notes) = site::read(&own, self.folder.to_owned(), self.shown);
-        self.config.site = site;
+        let (rules, notes) = site::read(&own, self.folder.to_owned(), self.shown);
+        self.config.rules = rules;
         self.config.problems.extend(notes.problems);
         self.config.remarks.extend(notes.remarks);
     }
