@@ -77,6 +77,7 @@ fn t111_node_env_without_logging_and_debugging() {
     assert_eq!(served.get("/hello.js").text(), "Hello, world! [NODE_ENV]=production");
     let debug = served.get("/hello.js/debug");
     assert_eq!((debug.status, debug.text()), (200, "Hello, world! [NODE_ENV]=production".to_owned()));
+    assert_eq!(served.get("/hello.js.logs/0.txt").status, 404);
     served.server.log_has("a line");
     assert!(!served.site.path("iisnode").exists());
     served.stop();

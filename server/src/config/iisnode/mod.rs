@@ -17,6 +17,7 @@ mod web_config;
 mod yml;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::error::{Origin, Problem, Remark};
 use super::file;
@@ -145,8 +146,12 @@ pub(super) fn load(place: &Place, profile: Profile, sources: &Sources, layers: &
     let folder = choice.as_ref().and_then(|choice| choice.script.parent()).unwrap_or(&place.folder).to_owned();
     overrides(place, &folder, &mut values, layers, &mut loaded);
     expand(sources, &mut values);
+    let rules = config.rules.take();
     Mapping { values: &values, config: &config, choice: choice.as_ref(), folder: &folder, env: sources.env, layers }
         .apply();
+    let logs = layers.draft.app_log.dir.clone();
+    let rules = rules.map(|rules| logs.iter().fold(rules, |rules, logs| rules.hiding(logs)));
+    layers.draft.site.rules = rules.map(Arc::new);
     loaded
 }
 
