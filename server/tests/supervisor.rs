@@ -124,6 +124,7 @@ fn config(dir: &Path) -> Config {
         debugger: None,
         site: SiteConfig { rules: None, offline_page: "app_offline.htm".into() },
         sources: Vec::new(),
+        broken: None,
         log: LogConfig { levels: "info".into(), format: LogFormat::Text },
     }
 }

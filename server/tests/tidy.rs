@@ -34,7 +34,6 @@ const UNREAD: &[(&str, &str)] = &[
     ("debugger", "to come"),
     ("gather_bytes_max", "to come"),
     ("debug_header", "to come"),
-    ("statuses", "to come"),
     ("path_segment", "to come"),
     ("ports", "to come"),
     ("sources", "to come"),
