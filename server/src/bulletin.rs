@@ -11,6 +11,7 @@ mod event;
 mod gate;
 mod live;
 mod routes;
+mod station;
 mod vitals;
 
 use std::ops::Range;
@@ -29,6 +30,7 @@ pub use event::Event;
 pub use gate::Gate;
 use routes::Route;
 pub use routes::{SLOTS_PER_WORKER, WORKERS_ROOM};
+pub use station::{Condition, Station};
 use vitals::Feeding;
 pub use vitals::{Feed, Version, Vitals};
 
@@ -83,6 +85,7 @@ struct Slot {
     failures: AtomicU64,
     vitals: Vitals,
     feeding: Feeding,
+    board: station::Board,
 }
 
 /// What the server as a whole is doing.
@@ -229,6 +232,28 @@ impl Bulletin {
             events: ArrayQueue::new(Self::EVENTS_MAX),
             live: live::Laid::new(shards),
         }
+    }
+
+    /// The same with one route and one slot more, behind all workers, for the [origin](crate::origin).
+    #[must_use]
+    pub fn with_origin(mut self) -> Self {
+        let (slot, route) = (self.slots(), self.routes.len());
+        self.slots = self.slots.into_iter().chain([CachePadded::default()]).collect();
+        self.routes.push(Route::new(slot..slot + 1));
+        self.origin = u16::try_from(route).ok();
+        self
+    }
+
+    /// The origin's route, where there is one.
+    #[must_use]
+    pub fn origin(&self) -> Option<u16> {
+        self.origin
+    }
+
+    /// What keeps requests from the application.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// Where that process listens.

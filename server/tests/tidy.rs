@@ -18,22 +18,20 @@ const SKIPPED: &[&str] = &["target", "node_modules", "corpus", "artifacts", "cov
 /// Where the server may ask which system it runs on, with the reason. The data plane may not.
 const PLATFORM: &[(&str, &str)] = &[
     ("server/src/run/mod.rs", "chooses the engine"),
-    ("server/src/site/", "how names of files compare"),
-    ("server/src/origin/listen.rs", "a socket or a pipe"),
     ("server/src/spawn/", "makes and ends processes"),
     ("server/src/signals/", "what the operator says"),
     ("server/src/service/", "the system's service manager"),
     ("server/src/app_log/system.rs", "the name of the machine, whether a file was deleted"),
+    ("server/src/site/", "how names of files compare"),
+    ("server/src/origin/listen.rs", "a socket or a pipe"),
 ];
 
 /// Settings that nothing reads yet, with the reason. Empty is the aim.
 const UNREAD: &[(&str, &str)] = &[
     ("control_pipe", "to come"),
     ("page_out_after", "to come"),
-    ("server_variables", "to come"),
     ("debugger", "to come"),
     ("gather_bytes_max", "to come"),
-    ("debug_header", "to come"),
     ("path_segment", "to come"),
     ("ports", "to come"),
     ("sources", "to come"),

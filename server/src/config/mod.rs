@@ -324,6 +324,15 @@ pub struct ErrorsConfig {
     pub dev_pages: bool,
 }
 
+impl ErrorsConfig {
+    /// Whether a request fails as soon as no start has succeeded, rather than wait for one that might: so it is with
+    /// iisnode, whose users look at what went wrong.
+    #[must_use]
+    pub fn fails_fast(&self) -> bool {
+        self.dev_pages || self.statuses == Statuses::Iisnode
+    }
+}
+
 /// Files whose change recycles the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchConfig {

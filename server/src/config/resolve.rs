@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use forebay_core::http1::Variable;
 use forebay_core::limits::Limits;
 use forebay_transports::{Endpoint, HAS_MONOIO};
 
@@ -283,6 +284,16 @@ pub(super) fn related(draft: &Draft, rows: &[Row], problems: &mut Vec<Problem>) 
         } else {
             let what = format!("longer than workers.backoff_max ({min}), allowed: up to {max}");
             wrong("workers.backoff_min", what, "raise workers.backoff_max too");
+        }
+    }
+    for name in &draft.forwarding.server_variables {
+        if Variable::of(name.trim()).is_none() {
+            let names: Vec<_> = Variable::names().collect();
+            let what = format!(
+                "unknown server variable ({name:?}), allowed: {}, CONTENT_LENGTH, CONTENT_TYPE, HTTP_NAME",
+                names.join(", ")
+            );
+            wrong("forwarding.server_variables", what, "HTTP_NAME is the request's field NAME, with _ for -");
         }
     }
     if origin(rows, "access_log.format") != Origin::Default && draft.access_log_path.is_none() {

@@ -9,6 +9,7 @@
 
 mod connection;
 mod detour;
+mod ending;
 mod exchange;
 mod lease;
 mod op;

@@ -15,6 +15,7 @@
 //! is there and listens.
 
 mod broken;
+mod condition;
 pub mod inspector;
 pub mod logs;
 mod offline;

@@ -10,13 +10,14 @@ use forebay_core::time::Timestamp;
 use forebay_core::worker::{Action, Door, Fault, Journey, Lifecycle, Policy, Report, SpawnFault, State, Stuck, Want};
 use forebay_transports::Endpoint;
 
+use super::condition::condition_of;
 use super::logs::{Logs, Source, Tail};
 use super::order::{self, Order};
 use super::report::{Facts, Throttle, failure, report};
 use super::settings::Settings;
 use super::watch::Probe;
 use super::{Captured, Ended, inspector};
-use crate::bulletin::{self, Bulletin, Notice};
+use crate::bulletin::{self, Bulletin, Notice, Station};
 use crate::spawn::Process;
 
 /// What a slot uses of its supervisor.
@@ -243,6 +244,8 @@ impl Slot {
                 Action::Report(what) => self.report(what, load, tools),
             }
         }
+        let condition = condition_of(self.life.want(), self.life.state(), &self.journey, &self.settings.launch);
+        tools.bulletin.set_station(self.id, Station { number: self.index, condition });
     }
 
     fn tell(&mut self, order: impl FnOnce(&mut Worker)) {

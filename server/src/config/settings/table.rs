@@ -329,13 +329,15 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         "forwarding.trusted",
         Networks(|d, v| d.forwarding.trusted = v),
         "none",
-        "Peers whose own forwarding headers are believed; everybody else's are removed.",
+        "Peers whose own forwarding headers are believed and added to; everybody else's are removed.",
     ),
     found(
         "forwarding.server_variables",
         Texts(|d, v| d.forwarding.server_variables = v),
         "none",
-        "IIS server variables, such as REQUEST_METHOD, that are sent as `X-iisnode-NAME`.",
+        "IIS server variables, such as REQUEST_METHOD, that are sent as `X-iisnode-NAME`; fields of clients that look like \
+         them are dropped then. Those about a user, such as AUTH_USER, are known and never sent: Forebay authenticates \
+         nobody.",
     ),
     found(
         "access_log.path",
