@@ -57,6 +57,10 @@ pub(super) async fn exchange<E: Engine>(
     };
     let request = Request { live: &live, head: parsed, bytes: head.len(), facts, id, route: client.route };
     let mut outcome = Outcome { bytes_in: head.len() as u64, ..Outcome::default() };
+    if shard.bulletin.gate().is_held() {
+        // In a place of its own: hardly any exchange needs room for it.
+        Box::pin(shard.unheld(live.limits.ready_wait_timeout)).await;
+    }
     let after = match shard.detour(parsed, live.trusts(client.address)) {
         None => serve(shard, client, client_reads, &request, began, rest, &mut outcome).await,
         Some(Detour::Abort) => After::Abort,
