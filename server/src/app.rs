@@ -78,6 +78,20 @@ pub fn resolve(request: &AppRequest<'_>) -> Result<Launch, Problem> {
     Ok(launch)
 }
 
+impl Launch {
+    /// Of a server that runs no application, since it does not know which.
+    pub(crate) fn nothing(folder: &Path, node: &Node) -> Self {
+        Self {
+            program: node.path.clone(),
+            args: Vec::new(),
+            cwd: folder.to_owned(),
+            env: Vec::new(),
+            indirect: false,
+            title: "no application".to_owned(),
+        }
+    }
+}
+
 impl AppRequest<'_> {
     fn wrong(&self, what: String) -> Problem {
         Problem::new(self.origin.clone(), "app.script", what)
@@ -247,7 +261,13 @@ fn node_target(path: &Path) -> Option<PathBuf> {
     main.and_then(|main| existing_script(&path.join(main))).or_else(|| existing_script(path))
 }
 
-fn usual_script(folder: &Path) -> Option<PathBuf> {
+/// Whether a file has the extension of a script that node runs.
+pub(crate) fn is_script(path: &Path) -> bool {
+    path.extension().and_then(OsStr::to_str).is_some_and(|extension| EXTENSIONS.contains(&extension))
+}
+
+/// The script with an application's usual name in a folder.
+pub(crate) fn usual_script(folder: &Path) -> Option<PathBuf> {
     let names = USUAL_NAMES.iter().flat_map(|name| EXTENSIONS.iter().map(move |ext| format!("{name}.{ext}")));
     names.map(|name| folder.join(name)).find(|path| path.is_file())
 }

@@ -9,9 +9,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 
+use tracing::info;
+
 use crate::app::attach;
 use crate::config::{self, ConfigErrors, FrontSources, Origin, Problem, Sources};
-use crate::supervisor::Command as Order;
+use crate::signals::Order;
 use crate::{bench, logging, run, service, signals, status};
 
 /// Exit code for a command line or configuration that is wrong. 0 is stopped as asked, 1 a failure at run time.
@@ -47,6 +49,8 @@ enum Command {
     /// Registers Forebay as a Windows service, and starts, stops and removes it.
     #[command(subcommand)]
     Service(service::Action),
+    /// Writes a forebay.toml out of the configuration of iisnode, PM2 or NGINX Unit.
+    Import(ImportArgs),
     /// Prints the path of the script that lets a node process of your own join a front:
     /// NODE_OPTIONS="--require $(forebay preload)".
     Preload,
@@ -54,8 +58,8 @@ enum Command {
 
 #[derive(Args, Debug)]
 struct RunArgs {
-    /// A script, a folder with an application, or a forebay.toml. Default: ./forebay.toml, else the application in the
-    /// current folder, else a built-in demo.
+    /// A script, a folder with an application, a forebay.toml, or a web.config or iisnode.yml of iisnode. Default:
+    /// ./forebay.toml, else ./web.config, else the application in the current folder, else a built-in demo.
     #[arg(value_name = "APP")]
     app: Option<PathBuf>,
     /// Listen for clients here, for instance 127.0.0.1:8080, [::]:8080 or 8080; may be repeated.
@@ -67,6 +71,9 @@ struct RunArgs {
     /// How workers are fed: auto or http.
     #[arg(long, value_name = "TRANSPORT")]
     transport: Option<String>,
+    /// Whose defaults apply: native, iisnode or azure.
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -144,6 +151,19 @@ struct ServerArgs {
 }
 
 #[derive(Args, Debug)]
+struct ImportArgs {
+    /// web.config or iisnode.yml (or their folder), ecosystem.config.js or .json of PM2, unit.json of NGINX Unit.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Write there instead of to standard output; a file that exists is left alone.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Whose defaults apply: iisnode or azure.
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+}
+
+#[derive(Args, Debug)]
 struct CommonArgs {
     /// What drives the sockets: monoio or compio.
     #[arg(long, value_name = "ENGINE")]
@@ -173,6 +193,7 @@ impl RunArgs {
             ("--listen", self.listen),
             ("--workers", self.workers.into_iter().collect()),
             ("--transport", self.transport.into_iter().collect()),
+            ("--profile", self.profile.into_iter().collect()),
         ];
         Ok(Sources { app: self.app, ..self.common.sources(flags)? })
     }
@@ -222,6 +243,7 @@ impl Cli {
             Command::Run(args) => execute_run(args),
             Command::Check(args) => execute_check(args),
             Command::Front(args) => execute_front(args),
+            Command::Import(args) => execute_import(args),
             Command::Explain(args) => Ok(execute_explain(&args)),
             Command::Bench(args) => execute_bench(args),
             Command::Reload(args) => Ok(execute_tell(&args, Order::Reload)),
@@ -238,9 +260,12 @@ impl Cli {
 
 fn execute_run(args: RunArgs) -> Result<ExitCode, ConfigErrors> {
     let sources = args.sources()?;
-    let resolved = config::resolve(&sources)?;
+    let resolved = config::resolve_to_run(&sources)?;
     logging::start(&resolved.config.log);
-    Ok(run::run(resolved.config, move || config::resolve(&sources).map(|resolved| resolved.config)))
+    if !resolved.remarks.is_empty() {
+        info!(target: "forebay", "remarks about the configuration: {}, see `forebay check`", resolved.remarks.len());
+    }
+    Ok(run::run(resolved.config, move || config::resolve_to_run(&sources).map(|resolved| resolved.config)))
 }
 
 fn execute_check(args: RunArgs) -> Result<ExitCode, ConfigErrors> {
@@ -255,6 +280,35 @@ fn execute_front(args: FrontArgs) -> Result<ExitCode, ConfigErrors> {
     let config = config::resolve_front(&args.sources()?)?;
     logging::start(&config.log);
     Ok(run::front(config))
+}
+
+fn execute_import(args: ImportArgs) -> Result<ExitCode, ConfigErrors> {
+    use std::io::Write as _;
+    let ImportArgs { files, output, profile } = args;
+    let common = CommonArgs { engine: None, config: None, log_format: None };
+    let sources = common.sources(vec![("--profile", profile.into_iter().collect())])?;
+    // Without a name, the file is meant to lie where the first one does.
+    let beside = files.first().map(|file| if file.is_dir() { file.join("forebay.toml") } else { file.clone() });
+    let target = output.as_ref().or(beside.as_ref()).and_then(|file| file.parent());
+    let target = sources.cwd.join(target.unwrap_or(Path::new("")));
+    let imported = config::import(&files, &target, &sources)?;
+    for line in &imported.lost {
+        eprintln!("note: {line}");
+    }
+    match output {
+        None => {
+            let _closed = std::io::stdout().write_all(imported.toml.as_bytes());
+        }
+        Some(path) => {
+            let written =
+                std::fs::File::create_new(&path).and_then(|mut file| file.write_all(imported.toml.as_bytes()));
+            written.map_err(|error| {
+                let what = format!("cannot be written ({}: {})", path.display(), config::plain(&error));
+                Problem::new(Origin::Flag("--output"), "", what).hint("name a file that does not exist yet")
+            })?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn execute_explain(args: &ExplainArgs) -> ExitCode {

@@ -17,7 +17,7 @@ use crossbeam::channel::Sender;
 use forebay::bulletin::{Bulletin, Door, Event, Phase};
 use forebay::config::{
     Config, Dispatch, EngineChoice, ErrorsConfig, ForwardingConfig, Launch, LogConfig, LogFormat, ResponseConfig,
-    ShardsConfig, Statuses, TransportChoice, WatchConfig, WorkersConfig,
+    ShardsConfig, SiteConfig, Statuses, TransportChoice, WatchConfig, WorkersConfig,
 };
 use forebay::signals;
 use forebay::supervisor::logs::Output;
@@ -121,7 +121,10 @@ fn config(dir: &Path) -> Config {
         response: ResponseConfig { gather_bytes_max: 0, debug_header: false },
         errors: ErrorsConfig { statuses: Statuses::Gateway, dev_pages: false },
         watch: WatchConfig { files: Vec::new(), poll_interval: Duration::from_secs(5) },
+        site: SiteConfig { rules: None, offline_page: "app_offline.htm".into() },
         debugger: None,
+        sources: Vec::new(),
+        broken: None,
         log: LogConfig { levels: "info".into(), format: LogFormat::Text },
     }
 }

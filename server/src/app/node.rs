@@ -32,12 +32,7 @@ impl Node {
     pub fn find(named: Option<&Path>, origin: &Origin, path: Option<&OsStr>) -> Result<Self, Problem> {
         let wrong = |what: String| Problem::new(origin.clone(), "app.node", what);
         let name = named.unwrap_or(Path::new("node"));
-        let binary = if name.components().count() > 1 {
-            Some(name.to_owned()).filter(|file| file.exists())
-        } else {
-            on_path(name, path)
-        };
-        let Some(binary) = binary else {
+        let Some(binary) = Self::locate(name, path) else {
             return Err(match named {
                 None => wrong("not found on PATH (node)".to_owned())
                     .hint("install node 18 or newer, or name it: [app] node = \"/path/to/node\""),
@@ -56,6 +51,31 @@ impl Node {
             return Err(wrong(what).hint("install a newer node, or name one: [app] node = \"/path/to/node\""));
         }
         Ok(Self { path: binary, version })
+    }
+
+    /// Where the binary is that `name` means: itself if it is a path, else the first one on `path`.
+    #[must_use]
+    pub fn locate(name: &Path, path: Option<&OsStr>) -> Option<PathBuf> {
+        if name.components().count() > 1 {
+            Some(name.to_owned()).filter(|file| file.exists())
+        } else {
+            on_path(name, path)
+        }
+    }
+
+    /// One that is not there, so that its version is not known.
+    #[must_use]
+    pub fn missing(name: &Path) -> Self {
+        Self { path: name.to_owned(), version: (0, 0, 0) }
+    }
+
+    /// Its version as node tells it, `v20.20.2`.
+    #[must_use]
+    pub fn version_text(&self) -> String {
+        match self.version {
+            (0, 0, 0) => "not there".to_owned(),
+            (major, minor, patch) => format!("v{major}.{minor}.{patch}"),
+        }
     }
 
     /// What makes this node run TypeScript by leaving the types out.

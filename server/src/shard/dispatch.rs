@@ -66,11 +66,12 @@ impl<E: Engine> Shard<E> {
         let count = usize::from(slots.end - slots.start);
         let worker = |i: usize| WorkerId(slots.start + u16::try_from(i).unwrap_or(u16::MAX));
         let now = self.timers.now();
+        let frames_only = self.frames_only && !self.is_origin(route);
         let at = |i| {
             let (worker, notice) = (worker(i), self.bulletin.notice(worker(i)));
             let open = notice.door == Door::Open
                 && !self.suspects.has(worker, notice.generation, now)
-                && (!self.frames_only || self.is_fed(worker, notice.generation));
+                && (!frames_only || self.is_fed(worker, notice.generation));
             Candidate { open, in_flight: self.bulletin.in_flight(worker) }
         };
         let is_usable = |&i: &usize| {

@@ -13,9 +13,11 @@ use forebay_core::http1::{
 use forebay_core::id::RequestId;
 use forebay_core::limits::Limits;
 use forebay_core::pipe::Unsendable;
+use forebay_core::time::Timestamp;
 use forebay_transports::Completion;
 
 use super::connection::Client;
+use super::detour::Detour;
 use super::ending::{After, cause_of, complete, cut, give_up, refuse, report, say, turn_down};
 use super::lease::{Lease, Refusal};
 use super::marks::Marks;
@@ -52,18 +54,63 @@ pub(super) async fn exchange<E: Engine>(
         Ok((parsed, facts)) => (parsed, *facts),
         Err(reject) => return turn_down(shard, client, &head, id, began, *reject).await,
     };
-    let request = Request { live: &live, head: parsed, bytes: head.len(), facts, id };
-    let mut relay = Relay::new(&shard.pool, &live, began, facts);
-    relay.tie = shard.tie(&live, client.route, parsed, client.address);
-    relay.marks = Marks::of(&live, client.route, parsed, client.address);
+    let request = Request { live: &live, head: parsed, bytes: head.len(), facts, id, route: client.route };
     let mut outcome = Outcome { bytes_in: head.len() as u64, ..Outcome::default() };
+    if shard.bulletin.gate().is_held() {
+        // In a place of its own: hardly any exchange needs room for it.
+        Box::pin(shard.unheld(live.limits.ready_wait_timeout)).await;
+    }
+    let after = match shard.detour(parsed, live.trusts(client.address)) {
+        None => serve(shard, client, client_reads, &request, began, rest, &mut outcome).await,
+        Some(Detour::Abort) => After::Abort,
+        // In a place of its own: an exchange with the application need not carry room for it.
+        Some(Detour::Origin(target)) => {
+            Box::pin(serve_by_origin(shard, client, client_reads, &request, &target, began, rest, &mut outcome)).await
+        }
+    };
+    shard.record(client, &head, id, began, &outcome);
+    after
+}
+
+/// Serves a request that is not for the application: the origin gets it with `target` in place of the client's own.
+#[expect(clippy::too_many_arguments, reason = "an exchange's own, and where it goes")]
+async fn serve_by_origin<E: Engine>(
+    shard: &Shard<E>,
+    client: &Client<E>,
+    client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
+    request: &Request<'_, '_>,
+    target: &str,
+    began: Timestamp,
+    rest: Option<Slice>,
+    outcome: &mut Outcome,
+) -> After {
+    let head = request.head.with_target(target.as_bytes());
+    let bytes = request.bytes + target.len();
+    let route = shard.bulletin.origin().unwrap_or_default();
+    let Request { live, facts, id, .. } = *request;
+    let request = Request { live, head: &head, bytes, facts, id, route };
+    serve(shard, client, client_reads, &request, began, rest, outcome).await
+}
+
+/// Serves a request that was accepted.
+async fn serve<E: Engine>(
+    shard: &Shard<E>,
+    client: &Client<E>,
+    client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
+    request: &Request<'_, '_>,
+    began: Timestamp,
+    rest: Option<Slice>,
+    outcome: &mut Outcome,
+) -> After {
+    let mut relay = Relay::new(&shard.pool, request.live, began, request.facts);
+    relay.tie = shard.tie(request.live, request.route, request.head, client.address);
+    relay.marks = Marks::of(request.live, request.route, request.head, client.address);
     let after = match rest.map_or(Ok(()), |rest| relay.on_client_bytes(rest)) {
-        Ok(()) => attempts(shard, client, client_reads, &request, &mut relay, &mut outcome).await,
-        Err(reject) => refuse(shard, client, &relay, reject, &mut outcome).await,
+        Ok(()) => attempts(shard, client, client_reads, request, &mut relay, outcome).await,
+        Err(reject) => refuse(shard, client, &relay, reject, outcome).await,
     };
     outcome.bytes_in += relay.body_bytes();
     outcome.bytes_out += relay.bytes_out;
-    shard.record(client, &head, id, began, &outcome);
     after
 }
 
@@ -74,6 +121,8 @@ struct Request<'r, 'h> {
     bytes: usize,
     facts: RequestFacts,
     id: RequestId,
+    /// Whose workers may have it.
+    route: u16,
 }
 
 /// Takes a head apart and judges it.
@@ -151,7 +200,7 @@ async fn attempts<'s, E: Engine>(
 ) -> After {
     let mut left = relay.live.limits.attempts_max;
     loop {
-        let mut lease = match shard.enter(client.route, relay, client_reads.as_mut()).await {
+        let mut lease = match shard.enter(request.route, relay, client_reads.as_mut()).await {
             Ok(lease) => lease,
             Err(Refusal::Shed(nobody)) => {
                 shard.count_shed(nobody.shed);
@@ -165,7 +214,8 @@ async fn attempts<'s, E: Engine>(
                 return give_up(shard, client, relay, fault, cause, outcome).await;
             }
         };
-        (outcome.worker, outcome.process) = (Some(lease.worker), Some((lease.worker, lease.generation)));
+        outcome.process = Some((lease.worker, lease.generation)).filter(|_| !shard.is_origin(request.route));
+        outcome.worker = outcome.process.map(|(worker, _)| worker);
         relay.marks.begin(shard, relay.tie, lease.worker);
         let reads = client_reads.as_mut();
         let ended = match shard.pipe_of(lease.worker, lease.generation) {

@@ -128,6 +128,11 @@ impl<E: Engine> Shard<E> {
         &self.queues[usize::from(route)]
     }
 
+    /// Whether a route is the origin's, behind which there is no worker.
+    pub(super) fn is_origin(&self, route: u16) -> bool {
+        self.bulletin.origin() == Some(route)
+    }
+
     /// Wakes whoever is first in the queue.
     pub(super) fn wake_next(&self, route: u16) {
         if let Some(waker) = self.queue(route).borrow().front() {

@@ -218,7 +218,7 @@ impl<'s> Relay<'s> {
     /// Takes bytes of the client: request body, then the beginning of the next request.
     ///
     /// # Errors
-    /// 400 for a malformed body, 413 for one beyond `body_bytes_max`.
+    /// 400 for a malformed body, 413 for one beyond `chunked_body_bytes_max`.
     pub(super) fn on_client_bytes(&mut self, mut bytes: Slice) -> Result<(), Reject> {
         if self.is_tunnel() {
             self.to_worker.push(bytes);
@@ -227,7 +227,9 @@ impl<'s> Relay<'s> {
         while !bytes.is_empty() && !self.request_done {
             let run = self.body.decode(&bytes)?;
             self.body_bytes += run.data_bytes;
-            if self.live.limits.body_bytes_max > 0 && self.body_bytes > self.live.limits.body_bytes_max {
+            // An announced length was judged with the head.
+            let most = self.live.limits.chunked_body_bytes_max;
+            if matches!(self.request.body, Framing::Chunked) && most > 0 && self.body_bytes > most {
                 return Err(too_large());
             }
             if !run.trailer.is_empty() {
@@ -467,7 +469,7 @@ impl<'s> Relay<'s> {
     }
 }
 
-/// The answer to a body beyond `body_bytes_max`.
+/// The answer to a body beyond `body_bytes_max` or `chunked_body_bytes_max`.
 pub(super) fn too_large() -> Reject {
     Reject { status: 413, reason: "The request's body is larger than this server accepts." }
 }

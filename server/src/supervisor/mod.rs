@@ -15,10 +15,12 @@
 //! is there and listens.
 
 mod assembly;
+mod broken;
 mod condition;
 mod footprint;
 pub mod inspector;
 pub mod logs;
+mod offline;
 pub mod order;
 mod recycle;
 mod reload;
@@ -26,6 +28,7 @@ pub mod report;
 pub mod runtime_dir;
 mod settings;
 mod slot;
+mod stop;
 pub mod watch;
 
 use std::path::PathBuf;
@@ -34,16 +37,19 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use crossbeam::select;
-use forebay_core::drain::{Left, Processes, Shutdown, Step};
+use forebay_core::drain::{Shutdown, Step};
 use forebay_core::id::{Generation, WorkerId};
 use forebay_core::time::Timestamp;
 use forebay_core::worker::journey::Span;
 use forebay_core::worker::{State, Stuck, Want};
 use forebay_transports::machine::usable_cpus;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
-use crate::config::Config;
+use crate::changes::{Changes, Watch};
+use crate::config::{Config, Statuses};
+use crate::control_pipe::ControlPipe;
+use crate::origin::Watching;
 use crate::spawn;
 use assembly::Assembly;
 use logs::{Logs, Output};
@@ -57,8 +63,12 @@ use slot::{Slot, Tools};
 pub enum Command {
     /// Read the configuration again and replace all workers; keep them if the new ones do not become ready.
     Reload,
+    /// The same, asked for by the application: not needed where the workers are new, or about to be.
+    Recycle,
     /// Finish what is in flight, then stop. Told twice: kill at once.
     Stop,
+    /// The application is to be offline, or to come back: no worker runs meanwhile.
+    Offline(bool),
 }
 
 /// How the server ended.
@@ -124,6 +134,7 @@ pub struct Supervisor {
     preload: Option<PathBuf>,
     cpus: Arc<[usize]>,
     logs: Logs,
+    changes: Changes,
     slots: Vec<Slot>,
     /// Which of its two slots serves, 0 or 1, for each worker's number.
     lanes: Vec<usize>,
@@ -135,7 +146,16 @@ pub struct Supervisor {
     assembly: Assembly,
     /// When memory is looked at next.
     look_at: Timestamp,
+    /// Whether there has been a configuration to start workers with.
+    has_begun: bool,
+    /// Whether the application is to have no worker.
+    is_offline: bool,
+    /// Told when a reload changes who answers what.
+    site: Option<Watching>,
     reload_again: bool,
+    /// When the last reload began.
+    reloaded: Option<Timestamp>,
+    control_pipe: Option<ControlPipe>,
     ever_ready: bool,
     outcome: Outcome,
     origin: Instant,
@@ -155,6 +175,8 @@ impl Supervisor {
     const MESSAGES_MAX: usize = 64;
     /// Two orders to stop within this time are one.
     const SAME_STOP: Duration = Duration::from_millis(500);
+    /// Who asks for a recycle so soon after a reload has begun asks for the same.
+    const SAME_RECYCLE: Duration = Duration::from_secs(1);
     /// What the last lines of workers get to be printed at the end.
     const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -184,6 +206,7 @@ impl Supervisor {
         };
         let slots = slots.clone().map(slot).collect();
         let assembly = Assembly::begin(config.workers.dispatch, &bulletin);
+        let commands = bounded(Self::MESSAGES_MAX);
         Ok(Self {
             config,
             slots,
@@ -198,12 +221,18 @@ impl Supervisor {
             used: 0,
             replacements: Vec::new(),
             stage: Stage::Serving,
+            has_begun: false,
+            is_offline: false,
+            site: None,
             reload_again: false,
+            reloaded: None,
+            control_pipe: None,
             ever_ready: false,
             outcome: Outcome::Stopped,
             origin: Instant::now(),
             random: u64::from(std::process::id()) << 32 | 0x9e37,
-            commands: bounded(Self::MESSAGES_MAX),
+            changes: Changes::new(commands.0.clone()),
+            commands,
             ended: bounded(Self::MESSAGES_MAX),
             captured: bounded(Self::MESSAGES_MAX),
             runtime_dir,
@@ -216,17 +245,26 @@ impl Supervisor {
         self.commands.0.clone()
     }
 
+    /// Whom to tell when a reload changes who answers what.
+    pub fn tell_site(&mut self, site: Watching) {
+        self.site = Some(site);
+    }
+
     /// Starts the workers and keeps them running until told to stop. Sets the bulletin's phase to `Stopping` when the
     /// last worker is gone.
     ///
     /// Call it on a thread that lives as long as the process: workers are killed when it ends.
     #[must_use]
     pub fn run(mut self) -> Outcome {
-        let count = self.config.workers.count.min(self.lanes.len());
-        self.settle(count);
         self.bulletin.set_stuck_after(self.config.workers.stuck_after);
-        for i in 0..count {
-            self.with(self.serving(i), |slot, tools| slot.want(Want::Run, tools));
+        self.changes.set(Watch::new(&self.config));
+        match self.config.broken.take() {
+            Some(why) => self.on_broken(why),
+            None => {
+                self.has_begun = true;
+                self.open_control_pipe(self.config.workers.control_pipe);
+                self.start_workers();
+            }
         }
         while !self.is_over() {
             self.wait();
@@ -240,6 +278,18 @@ impl Supervisor {
         outcome
     }
 
+    /// Wants as many workers as are configured.
+    fn start_workers(&mut self) {
+        if !self.has_begun {
+            return;
+        }
+        let count = self.config.workers.count.min(self.lanes.len());
+        self.settle(count);
+        for i in 0..count {
+            self.with(self.serving(i), |slot, tools| slot.want(Want::Run, tools));
+        }
+    }
+
     /// Takes the slots of the first `count` workers into use, and as many more as have processes.
     fn settle(&mut self, count: usize) {
         let each = usize::from(SLOTS_PER_WORKER);
@@ -248,6 +298,17 @@ impl Supervisor {
         if used != self.used {
             self.used = used;
             self.bulletin.set_used(0, u16::try_from(used).unwrap_or(u16::MAX));
+        }
+    }
+
+    /// Opens it if it is wanted. Once open it stays, for workers that know it.
+    fn open_control_pipe(&mut self, is_wanted: bool) {
+        if !is_wanted || self.control_pipe.is_some() {
+            return;
+        }
+        match ControlPipe::open(&self.config.workers.runtime_dir, self.commands.0.clone()) {
+            Ok(pipe) => self.control_pipe = Some(pipe),
+            Err(error) => error!(target: "forebay", "workers.control_pipe: cannot be opened: {error}"),
         }
     }
 
@@ -300,10 +361,17 @@ impl Supervisor {
     fn on_command(&mut self, command: Command) {
         let now = self.now();
         match (command, &mut self.stage) {
+            (Command::Offline(offline), _) => self.on_offline(offline),
             (Command::Reload, Stage::Stopping(..)) => {
                 warn!(target: "forebay", "reload ignored: the server is stopping");
             }
             (Command::Reload, Stage::Serving | Stage::Reloading(_)) => self.on_reload(),
+            (Command::Recycle, Stage::Serving)
+                if self.reloaded.is_none_or(|at| now.since(at) >= Self::SAME_RECYCLE) =>
+            {
+                self.on_reload();
+            }
+            (Command::Recycle, _) => {}
             // One keystroke can reach us twice: from the terminal, and from a parent that passes signals on.
             (Command::Stop, Stage::Stopping(shutdown, _)) if shutdown.age(now) < Self::SAME_STOP => {}
             (Command::Stop, Stage::Stopping(shutdown, _)) => {
@@ -381,7 +449,9 @@ impl Supervisor {
     /// A program that does not exist will not exist a second later either: before anything was ever ready that is a
     /// mistake in the configuration, and the operator is better served by an exit code than by a loop.
     fn poll_hopeless(&mut self) {
-        if self.ever_ready || !matches!(self.stage, Stage::Serving) {
+        // In iisnode's way clients are told, and a reload may mend it.
+        let tells_clients = self.config.errors.statuses == Statuses::Iisnode;
+        if self.ever_ready || tells_clients || !matches!(self.stage, Stage::Serving) {
             return;
         }
         if let Some(slot) = self.slots.iter().find(|slot| slot.life.want() == Want::Run && slot.permanent.is_some()) {
@@ -391,61 +461,6 @@ impl Supervisor {
             if let Stage::Stopping(shutdown, _) = &mut self.stage {
                 shutdown.on_asked_again();
             }
-        }
-    }
-
-    fn stop(&mut self) {
-        let left = self.bulletin.left();
-        if self.outcome == Outcome::Stopped {
-            let (in_flight, waiting, connections) = (left.in_flight, left.waiting, left.connections);
-            info!(
-                target: "forebay",
-                "stopping: {in_flight} requests in flight, {waiting} waiting, {connections} clients connected"
-            );
-        }
-        self.abandon_reload();
-        self.replacements.clear();
-        self.bulletin.set_phase(Phase::Draining);
-        let shutdown = Shutdown::new(self.now(), self.config.workers.drain_timeout);
-        self.stage = Stage::Stopping(shutdown, Step::Drain);
-    }
-
-    fn poll_stop(&mut self) {
-        let (now, left) = (self.now(), self.bulletin.left());
-        let up = self.slots.iter().filter(|slot| slot.life.state().is_up());
-        let killed = up.clone().filter(|slot| slot.is_killed()).count();
-        let up = up.count();
-        let Stage::Stopping(shutdown, before) = &mut self.stage else { return };
-        let step = shutdown.poll(now, left, Processes { up, killed });
-        let before = std::mem::replace(before, step);
-        if step == before {
-            return;
-        }
-        if before == Step::Drain && left != Left::default() {
-            let (in_flight, waiting, connections) = (left.in_flight, left.waiting, left.connections);
-            warn!(
-                target: "forebay",
-                "no more time: {in_flight} requests in flight, {waiting} waiting and {connections} clients are cut"
-            );
-        }
-        if step == Step::End && up > 0 {
-            error!(target: "forebay", "{up} workers cannot be killed: ending without them");
-            self.outcome = Outcome::Failed;
-        }
-        let want = match step {
-            Step::Drain => return,
-            Step::Stop => Want::Stop,
-            Step::Kill | Step::End => Want::Kill,
-        };
-        for i in 0..self.slots.len() {
-            self.with(i, |slot, tools| slot.want(want, tools));
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        match &self.stage {
-            Stage::Stopping(_, step) => *step == Step::End,
-            Stage::Serving | Stage::Reloading(_) => false,
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Who gets a request: each worker in turn, or the one that a cookie names.
 
-use rustix::process::{Signal, kill_process};
-
 use super::server::Server;
 use super::setup::Setup;
+use super::system::kill;
 use super::wait::until;
 
 fn in_turn(workers: usize) -> Setup {
@@ -62,10 +61,9 @@ pub(crate) fn a_cookie_ties_a_client_to_its_worker() {
     // One that names nobody is replaced.
     assert!(with_cookie(&server, "iisnode.session.cookie=2", "").1.is_some());
     // The worker's successor is meant as well.
-    let pid = rustix::process::Pid::from_raw(i32::try_from(first).unwrap()).unwrap();
-    kill_process(pid, Signal::KILL).unwrap();
+    kill(u32::try_from(first).unwrap());
     until("there is another worker", || server.ready_pids().len() == 3);
-    let successor = u64::try_from(server.ready_pids()[2].as_raw_nonzero().get()).unwrap();
+    let successor = u64::from(server.ready_pids()[2]);
     assert_eq!(with_cookie(&server, "iisnode.session.cookie=0", ""), (successor, None));
     server.stop();
 }

@@ -9,7 +9,7 @@ use super::super::value::Kind::{
     Time, TimeOrOff, Variables, Word,
 };
 use super::super::value::Put;
-use super::super::{AccessLogFormat, Dispatch, LineEnds, LogFormat, Statuses};
+use super::super::{AccessLogFormat, Dispatch, LineEnds, LogFormat, Statuses, iisnode};
 use super::{Preset, Setting};
 
 const KIB: u64 = 1 << 10;
@@ -17,6 +17,7 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const MOMENT: Duration = Duration::from_millis(1);
 const DAY: Duration = Duration::from_secs(86_400);
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 const fn of(key: &'static str, kind: Kind, preset: &'static str, doc: &'static str) -> Setting {
     Setting { key, kind, preset: Preset::Is(preset), env: &[], flag: None, doc }
@@ -94,6 +95,15 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         "none",
         "Variables for the workers, added to Forebay's own environment.",
     ),
+    found(
+        "app.profile",
+        OneOf(&["native", "iisnode", "azure"], |d, v| d.profile = Some(iisnode::profile(v))),
+        "iisnode beside a web.config or iisnode.yml, else native",
+        "Whose defaults apply. native: those of this reference; web.config and iisnode.yml are not read. iisnode: those \
+         of iisnode. azure: those of iisnode on Azure App Service.",
+    )
+    .env(&["FOREBAY_PROFILE"])
+    .flag("--profile"),
     of(
         "workers.count",
         CountOrAuto(1024, |d, v| d.workers.count = v),
@@ -195,6 +205,12 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         "30MB",
         "Request body; 0 is no bound. Beyond: 413.",
     ),
+    found(
+        "limits.chunked_body_bytes_max",
+        Bytes(0, 1024 * GIB, |d, v| d.chunked_body_bytes_max = Some(v)),
+        "as limits.body_bytes_max",
+        "Request body whose length is not announced; 0 is no bound. Beyond: 413.",
+    ),
     of(
         "limits.head_timeout",
         time(|d, v| d.limits.head_timeout = v),
@@ -245,9 +261,9 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
     ),
     of(
         "limits.in_flight_max",
-        Count(1, 1_000_000, |d, v| d.limits.in_flight_max = narrow(v, u32::MAX)),
+        Count(0, 1_000_000, |d, v| d.limits.in_flight_max = narrow(v, u32::MAX)),
         "1024",
-        "Exchanges in flight in one worker. Beyond: other workers, then the wait queue.",
+        "Exchanges in flight in one worker; 0 gives it none. Beyond: other workers, then the wait queue.",
     ),
     of(
         "limits.queue_max",
@@ -414,7 +430,8 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         "watch.files",
         Texts(|d, v| d.watch.files = v),
         "none",
-        "Patterns, relative to the application's folder; `**` is any number of folders. A change of such a file recycles \
+        "Patterns, relative to the application's folder; `*` and `?` stand for part of a name, `**` for any number of \
+         folders, but not for `node_modules` and `.git`. A change of such a file, or of the configuration's own, recycles \
          the application.",
     ),
     of(
@@ -422,6 +439,32 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         time(|d, v| d.watch.poll_interval = v),
         "5s",
         "How often files are looked at where the file system does not tell of changes, as on network shares.",
+    ),
+    found(
+        "site.files",
+        Path(|d, v| d.site.files = Some(v)),
+        "off",
+        "Folder whose files are served without reaching a worker, to GET and HEAD; what is no file there is the \
+         application's. Hidden files (`.env`), `package.json` and the like are never served.",
+    ),
+    of(
+        "site.index",
+        Word(|d, v| d.site.index = v),
+        "index.html",
+        "The file there that stands for its folder, where it exists.",
+    ),
+    of(
+        "site.max_age",
+        TimeOrOff(YEAR, |d, v| d.site.max_age = v),
+        "off",
+        "How long clients may keep files without asking again (`Cache-Control: max-age`). off: nothing is said; they ask.",
+    ),
+    of(
+        "site.offline_page",
+        Word(|d, v| d.site.offline_page = v),
+        "app_offline.htm",
+        "A file in the application's folder. While it is there every request is answered with it and status 503, and no \
+         worker runs.",
     ),
     of(
         "debugger.enabled",
