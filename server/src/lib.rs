@@ -18,6 +18,7 @@ pub mod date;
 pub mod live;
 pub mod logging;
 pub mod metrics;
+pub mod page_out;
 pub mod run;
 pub mod shard;
 pub mod site;

@@ -29,13 +29,13 @@ const PLATFORM: &[(&str, &str)] = &[
     ("server/src/access_log/sink.rs", "whether a file was moved away"),
     ("server/src/changes/system.rs", "what tells files apart, which of them others can change"),
     ("server/src/control_pipe/system.rs", "listens on a socket"),
+    ("server/src/page_out/system.rs", "pages memory out"),
     ("server/src/app_log/system.rs", "the name of the machine, whether a file was deleted"),
     ("server/src/config/", "the default engine and the longest path of an endpoint"),
 ];
 
 /// Settings that nothing reads yet, with the reason. Empty is the aim.
 const UNREAD: &[(&str, &str)] = &[
-    ("page_out_after", "to come"),
     ("server_variables", "to come"),
     ("debugger", "to come"),
     ("gather_bytes_max", "to come"),

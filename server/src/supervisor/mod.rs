@@ -46,6 +46,7 @@ use crate::changes::{Changes, Watch};
 use crate::config::Config;
 use crate::control_pipe::ControlPipe;
 use crate::cpus::usable_cpus;
+use crate::page_out::PageOut;
 use logs::{Logs, Output};
 use recycle::Replacement;
 use runtime_dir::{RuntimeDir, StartError};
@@ -139,6 +140,7 @@ pub struct Supervisor {
     /// When the last reload began.
     reloaded: Option<Timestamp>,
     control_pipe: Option<ControlPipe>,
+    page_out: PageOut,
     ever_ready: bool,
     outcome: Outcome,
     origin: Instant,
@@ -204,6 +206,7 @@ impl Supervisor {
             reload_again: false,
             reloaded: None,
             control_pipe: None,
+            page_out: PageOut::default(),
             ever_ready: false,
             outcome: Outcome::Stopped,
             origin: Instant::now(),
@@ -365,7 +368,22 @@ impl Supervisor {
         self.poll_replacements();
         self.poll_reload();
         self.poll_stop();
+        self.poll_page_out();
         self.settle(self.workers_now());
+    }
+
+    /// Pages workers out that nobody has wanted anything of for long enough.
+    fn poll_page_out(&mut self) {
+        let Some(after) = self.config.workers.page_out_after else { return };
+        let slots = || self.bulletin.route(0).map(WorkerId);
+        let requests = slots().map(|slot| self.bulletin.requests(slot)).fold(0, u64::wrapping_add);
+        let is_busy = slots().any(|slot| self.bulletin.in_flight(slot) > 0 || self.bulletin.tunnels(slot) > 0);
+        let is_busy = is_busy || !matches!(self.stage, Stage::Serving);
+        if self.page_out.poll(self.now(), requests, is_busy, after) {
+            let ready = self.slots.iter().filter(|slot| slot.life.state() == State::Ready);
+            let leaders: Vec<u32> = ready.filter_map(|slot| slot.journey.pid()).collect();
+            self.page_out.start(&leaders, after);
+        }
     }
 
     /// Workers that serve, or are on their way to.
