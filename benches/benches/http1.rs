@@ -6,7 +6,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use forebay_core::buf::{ChunkSize, Pool};
 use forebay_core::http1::{
     Added, BodyDecoder, Delivery, Flavour, Forwarding, Framing, HeadScanner, RequestFacts, RequestHead, ResponseHead,
-    Side, encode_request, encode_response, judge_request, judge_response,
+    Side, Variables, encode_request, encode_response, judge_request, judge_response,
 };
 
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -46,7 +46,14 @@ fn facts(head: &[u8]) -> RequestFacts {
 
 fn forwarding() -> Forwarding<'static> {
     let add = Added { x_forwarded: true, real_ip: false, forwarded: true, request_id: true };
-    Forwarding { peer: b"203.0.113.7", scheme: "http", trusted: false, request_id: [b'0'; 32], add }
+    Forwarding {
+        peer: b"203.0.113.7",
+        scheme: "http",
+        trusted: false,
+        request_id: [b'0'; 32],
+        add,
+        variables: Variables::default(),
+    }
 }
 
 fn requests(c: &mut Criterion) {

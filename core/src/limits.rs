@@ -15,6 +15,8 @@ pub struct Limits {
     pub fields_max: u16,
     /// Bytes of a request body, 0 for no bound. Beyond: 413. 30 MB (28.6 MiB): IIS's `maxAllowedContentLength`.
     pub body_bytes_max: u64,
+    /// The same for a body that is sent in chunks, without its length being announced. IIS has no bound for those.
+    pub chunked_body_bytes_max: u64,
     /// Time from a request's first byte to the end of its head. Beyond: 408. 60 s: node's `headersTimeout`.
     pub head_timeout: Duration,
     /// Time a client may take between two reads of a request body that the worker is ready for. Beyond: 408.
@@ -68,6 +70,7 @@ impl Default for Limits {
             head_bytes_max: 16 * 1024,
             fields_max: 100,
             body_bytes_max: 30_000_000,
+            chunked_body_bytes_max: 30_000_000,
             head_timeout: Duration::from_secs(60),
             body_idle_timeout: Duration::from_secs(60),
             keep_alive_timeout: Duration::from_secs(75),

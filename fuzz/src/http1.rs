@@ -14,6 +14,8 @@ pub fn request_head(data: &[u8]) {
     let Ok(facts) = judge_request(&head) else { return };
     let plain = encode(&head, &facts, None);
     check_encoded(&head, &facts, &plain);
+    let names = ["REQUEST_METHOD", "URL", "QUERY_STRING", "SERVER_NAME", "HTTP_COOKIE", "HTTPS"];
+    let variables: Vec<_> = names.into_iter().filter_map(Variable::of).collect();
     for trusted in [false, true] {
         let forwarding = Forwarding {
             peer: b"2001:db8::1",
@@ -21,6 +23,7 @@ pub fn request_head(data: &[u8]) {
             trusted,
             request_id: [b'0'; 32],
             add: Added { x_forwarded: true, real_ip: true, forwarded: true, request_id: true },
+            variables: Variables { list: &variables, peer_port: 1, local: None },
         };
         let text = encode(&head, &facts, Some(&forwarding));
         check_encoded(&head, &facts, &text);

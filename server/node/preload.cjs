@@ -24,6 +24,7 @@ const endpoint = process.env.FOREBAY_ENDPOINT;
 const pipe = process.env.FOREBAY_PIPE;
 if (require('worker_threads').isMainThread && !require('cluster').isWorker) {
   const inherit = process.env.FOREBAY_INHERIT === '1';
+  const orders = process.env.FOREBAY_ORDERS;
   // Between Forebay and the application may be a launcher (npm, next start): then the variables have to live until the
   // process that really serves was found. Otherwise nobody else is meant.
   if (endpoint && !inherit) forget();
@@ -33,7 +34,8 @@ if (require('worker_threads').isMainThread && !require('cluster').isWorker) {
   const options = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS}`;
   if (endpoint && process.debugPort === 9229 && !options.includes('--inspect')) process.debugPort = 0;
   if (endpoint && process.platform !== 'win32') shutdownByMessage();
-  if (endpoint) takeOver(endpoint, inherit);
+  if (orders && !inherit) require('./worker/orders.cjs').takeOrders(orders);
+  if (endpoint) takeOver(endpoint, inherit, orders);
   else require('./worker/attach.cjs').announce({ pipe, worker: numberOf('FOREBAY_WORKER', 0xffff), generation: 0 });
 }
 
@@ -53,6 +55,7 @@ function shutdownByMessage() {
 function forget() {
   delete process.env.FOREBAY_ENDPOINT;
   delete process.env.FOREBAY_INHERIT;
+  delete process.env.FOREBAY_ORDERS;
   delete process.env.FOREBAY_PIPE;
   const options = process.env.NODE_OPTIONS;
   if (options === undefined) return;
@@ -88,7 +91,7 @@ function ownOptions() {
   });
 }
 
-function takeOver(endpoint, inherit) {
+function takeOver(endpoint, inherit, orders) {
   const http = require('http');
   const { errorMonitor } = require('events');
   const prototype = http.Server.prototype;
@@ -130,6 +133,7 @@ function takeOver(endpoint, inherit) {
     if (!everTaken) {
       everTaken = true;
       if (inherit) forget();
+      if (inherit && orders) require('./worker/orders.cjs').takeOrders(orders);
     }
     if (!request.byPath) {
       pretend(server, request);

@@ -106,7 +106,7 @@ pub struct Record {
     pub bytes: u64,
     /// Who answered; none if it was Forebay itself.
     pub worker: Option<WorkerId>,
-    /// Why Forebay answered itself; empty if it did not: [`Shed::reason`](crate::bulletin::Shed::reason) or another word.
+    /// What went wrong; empty if nothing did: a [`word`](crate::status::Row::word) of the table of causes.
     pub reason: &'static str,
     /// The exchange.
     pub id: RequestId,

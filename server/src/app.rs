@@ -18,6 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::{AppSettings, Launch, Origin, Problem, plain};
+use crate::spawn;
 use node::Node;
 use package::Package;
 use start_script::StartScript;
@@ -199,16 +200,8 @@ impl AppRequest<'_> {
             line.push(' ');
             line.push_str(&start_script::quoted(arg));
         }
-        let (program, flags): (_, &[&str]) =
-            if cfg!(windows) { ("cmd.exe", &["/d", "/s", "/c"]) } else { ("/bin/sh", &["-c"]) };
-        Ok(Launch {
-            program: program.into(),
-            args: flags.iter().copied().map(OsString::from).chain([line.into()]).collect(),
-            cwd: folder.to_owned(),
-            env: Vec::new(),
-            indirect: true,
-            title,
-        })
+        let (program, args) = spawn::shell(&line);
+        Ok(Launch { program, args, cwd: folder.to_owned(), env: Vec::new(), indirect: true, title })
     }
 
     fn demo(&self) -> Launch {
@@ -254,7 +247,13 @@ fn node_target(path: &Path) -> Option<PathBuf> {
     main.and_then(|main| existing_script(&path.join(main))).or_else(|| existing_script(path))
 }
 
-fn usual_script(folder: &Path) -> Option<PathBuf> {
+/// Whether a file has the extension of a script that node runs.
+pub(crate) fn is_script(path: &Path) -> bool {
+    path.extension().and_then(OsStr::to_str).is_some_and(|extension| EXTENSIONS.contains(&extension))
+}
+
+/// The script with an application's usual name in a folder.
+pub(crate) fn usual_script(folder: &Path) -> Option<PathBuf> {
     let names = USUAL_NAMES.iter().flat_map(|name| EXTENSIONS.iter().map(move |ext| format!("{name}.{ext}")));
     names.map(|name| folder.join(name)).find(|path| path.is_file())
 }

@@ -11,6 +11,7 @@ mod event;
 mod gate;
 mod live;
 mod routes;
+mod station;
 mod vitals;
 
 use std::ops::Range;
@@ -29,6 +30,7 @@ pub use event::Event;
 pub use gate::Gate;
 use routes::Route;
 pub use routes::{SLOTS_PER_WORKER, WORKERS_ROOM};
+pub use station::{Condition, Station};
 use vitals::Feeding;
 pub use vitals::{Feed, Version, Vitals};
 
@@ -83,6 +85,7 @@ struct Slot {
     failures: AtomicU64,
     vitals: Vitals,
     feeding: Feeding,
+    board: station::Board,
 }
 
 /// What the server as a whole is doing.

@@ -11,7 +11,8 @@ use clap::{Args, Parser, Subcommand, value_parser};
 
 use crate::app::attach;
 use crate::config::{self, ConfigErrors, FrontSources, Origin, Problem, Sources};
-use crate::{bench, logging, run, status};
+use crate::signals::Order;
+use crate::{bench, logging, run, service, signals, status};
 
 /// Exit code for a command line or configuration that is wrong. 0 is stopped as asked, 1 a failure at run time.
 pub const EXIT_USAGE: u8 = 2;
@@ -39,6 +40,15 @@ enum Command {
     Explain(ExplainArgs),
     /// Measures an application under bare node, node's cluster and Forebay, side by side.
     Bench(BenchArgs),
+    /// Tells a running server to replace its workers without losing a request.
+    Reload(ServerArgs),
+    /// Tells a running server to finish what is in flight, and to end.
+    Stop(ServerArgs),
+    /// Registers Forebay as a Windows service, and starts, stops and removes it.
+    #[command(subcommand)]
+    Service(service::Action),
+    /// Writes a forebay.toml out of the configuration of iisnode, PM2 or NGINX Unit.
+    Import(ImportArgs),
     /// Prints the path of the script that lets a node process of your own join a front:
     /// NODE_OPTIONS="--require $(forebay preload)".
     Preload,
@@ -46,8 +56,8 @@ enum Command {
 
 #[derive(Args, Debug)]
 struct RunArgs {
-    /// A script, a folder with an application, or a forebay.toml. Default: ./forebay.toml, else the application in the
-    /// current folder, else a built-in demo.
+    /// A script, a folder with an application, a forebay.toml, or a web.config or iisnode.yml of iisnode. Default:
+    /// ./forebay.toml, else ./web.config, else the application in the current folder, else a built-in demo.
     #[arg(value_name = "APP")]
     app: Option<PathBuf>,
     /// Listen for clients here, for instance 127.0.0.1:8080, [::]:8080 or 8080; may be repeated.
@@ -59,6 +69,9 @@ struct RunArgs {
     /// How workers are fed: auto or http.
     #[arg(long, value_name = "TRANSPORT")]
     transport: Option<String>,
+    /// Whose defaults apply: native, iisnode or azure.
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -129,6 +142,26 @@ struct BenchArgs {
 }
 
 #[derive(Args, Debug)]
+struct ServerArgs {
+    /// The server's process id. Default: the only server of this user.
+    #[arg(long, value_name = "N")]
+    pid: Option<u32>,
+}
+
+#[derive(Args, Debug)]
+struct ImportArgs {
+    /// web.config or iisnode.yml (or their folder), ecosystem.config.js or .json of PM2, unit.json of NGINX Unit.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Write there instead of to standard output; a file that exists is left alone.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Whose defaults apply: iisnode or azure.
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+}
+
+#[derive(Args, Debug)]
 struct CommonArgs {
     /// What drives the sockets: monoio or compio.
     #[arg(long, value_name = "ENGINE")]
@@ -158,6 +191,7 @@ impl RunArgs {
             ("--listen", self.listen),
             ("--workers", self.workers.into_iter().collect()),
             ("--transport", self.transport.into_iter().collect()),
+            ("--profile", self.profile.into_iter().collect()),
         ];
         Ok(Sources { app: self.app, ..self.common.sources(flags)? })
     }
@@ -207,8 +241,12 @@ impl Cli {
             Command::Run(args) => execute_run(args),
             Command::Check(args) => execute_check(args),
             Command::Front(args) => execute_front(args),
+            Command::Import(args) => execute_import(args),
             Command::Explain(args) => Ok(execute_explain(&args)),
             Command::Bench(args) => execute_bench(args),
+            Command::Reload(args) => Ok(execute_tell(&args, Order::Reload)),
+            Command::Stop(args) => Ok(execute_tell(&args, Order::Stop)),
+            Command::Service(action) => Ok(service::execute(action)),
             Command::Preload => Ok(execute_preload()),
         };
         outcome.unwrap_or_else(|errors| {
@@ -239,6 +277,35 @@ fn execute_front(args: FrontArgs) -> Result<ExitCode, ConfigErrors> {
     Ok(run::front(config))
 }
 
+fn execute_import(args: ImportArgs) -> Result<ExitCode, ConfigErrors> {
+    use std::io::Write as _;
+    let ImportArgs { files, output, profile } = args;
+    let common = CommonArgs { engine: None, config: None, log_format: None };
+    let sources = common.sources(vec![("--profile", profile.into_iter().collect())])?;
+    // Without a name, the file is meant to lie where the first one does.
+    let beside = files.first().map(|file| if file.is_dir() { file.join("forebay.toml") } else { file.clone() });
+    let target = output.as_ref().or(beside.as_ref()).and_then(|file| file.parent());
+    let target = sources.cwd.join(target.unwrap_or(Path::new("")));
+    let imported = config::import(&files, &target, &sources)?;
+    for line in &imported.lost {
+        eprintln!("note: {line}");
+    }
+    match output {
+        None => {
+            let _closed = std::io::stdout().write_all(imported.toml.as_bytes());
+        }
+        Some(path) => {
+            let written =
+                std::fs::File::create_new(&path).and_then(|mut file| file.write_all(imported.toml.as_bytes()));
+            written.map_err(|error| {
+                let what = format!("cannot be written ({}: {})", path.display(), config::plain(&error));
+                Problem::new(Origin::Flag("--output"), "", what).hint("name a file that does not exist yet")
+            })?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 fn execute_explain(args: &ExplainArgs) -> ExitCode {
     use std::io::Write as _;
     let text = match &args.code {
@@ -257,6 +324,16 @@ fn execute_explain(args: &ExplainArgs) -> ExitCode {
 fn execute_bench(args: BenchArgs) -> Result<ExitCode, ConfigErrors> {
     let options = args.options();
     bench::run(&options, config::resolve(&args.sources()?)?)
+}
+
+fn execute_tell(args: &ServerArgs, order: Order) -> ExitCode {
+    match signals::tell_server(args.pid, order) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn execute_preload() -> ExitCode {

@@ -3,15 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The vCPUs that this process may run on, ascending; never empty.
-#[must_use]
-pub fn usable_cpus() -> Vec<usize> {
-    let set = rustix::thread::sched_getaffinity(None);
-    let cpus: Vec<usize> = set
-        .map(|set| (0..rustix::thread::CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect())
-        .unwrap_or_default();
-    if cpus.is_empty() { vec![0] } else { cpus }
-}
+use forebay_transports::machine::usable_cpus;
 
 /// How many vCPUs' worth of time this process gets: the usable ones, or the cgroup's quota rounded up where that is
 /// less; at least 1. The default number of workers and of shards.

@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use forebay_core::http1::Variable;
 use forebay_core::limits::Limits;
 
 use crate::config::{Affinity, Config, Dispatch, ErrorsConfig, ForwardingConfig, FrontConfig, ResponseConfig};
@@ -16,6 +17,8 @@ pub struct Live {
     pub limits: Limits,
     /// Headers to add to requests; none passes heads on as they are.
     pub forwarding: Option<ForwardingConfig>,
+    /// The server variables among them.
+    pub variables: Vec<Variable>,
     /// Which requests stick to one worker.
     pub affinity: Affinity,
     /// Which worker gets one that does not.
@@ -33,6 +36,7 @@ impl Live {
         Self {
             limits: config.limits.clone(),
             forwarding: Some(config.forwarding.clone()),
+            variables: variables(&config.forwarding),
             affinity: config.affinity,
             dispatch: config.workers.dispatch,
             response: config.response,
@@ -46,6 +50,7 @@ impl Live {
         Self {
             limits: config.limits.clone(),
             forwarding: config.forwarding.clone(),
+            variables: config.forwarding.as_ref().map(variables).unwrap_or_default(),
             affinity: Affinity::Off,
             dispatch: Dispatch::Local,
             response: config.response,
@@ -64,6 +69,7 @@ impl Live {
     pub fn plain(limits: Limits, forwarding: Option<ForwardingConfig>) -> Self {
         Self {
             limits,
+            variables: Vec::new(),
             forwarding,
             affinity: Affinity::Off,
             dispatch: Dispatch::Local,
@@ -71,4 +77,9 @@ impl Live {
             errors: ErrorsConfig::default(),
         }
     }
+}
+
+/// The variables that are asked for. Names were checked when they were read.
+fn variables(config: &ForwardingConfig) -> Vec<Variable> {
+    config.server_variables.iter().filter_map(|name| Variable::of(name.trim())).collect()
 }

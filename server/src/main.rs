@@ -9,7 +9,6 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    #[cfg(target_os = "linux")]
-    forebay_transports::allow_huge_pages(false);
+    forebay_transports::machine::allow_huge_pages(false);
     forebay::cli::Cli::parse().execute()
 }

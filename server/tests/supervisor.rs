@@ -17,10 +17,11 @@ use crossbeam::channel::Sender;
 use forebay::bulletin::{Bulletin, Door, Event, Phase};
 use forebay::config::{
     Config, Dispatch, EngineChoice, ErrorsConfig, ForwardingConfig, Launch, LogConfig, LogFormat, ResponseConfig,
-    ShardsConfig, Statuses, TransportChoice, WatchConfig, WorkersConfig,
+    ShardsConfig, SiteConfig, Statuses, TransportChoice, WatchConfig, WorkersConfig,
 };
+use forebay::signals;
 use forebay::supervisor::logs::Output;
-use forebay::supervisor::{Command, Options, Outcome, Supervisor, signals};
+use forebay::supervisor::{Command, Options, Outcome, Supervisor};
 use forebay_core::id::{Generation, WorkerId};
 use forebay_core::limits::Limits;
 use forebay_transports::Endpoint;
@@ -121,6 +122,7 @@ fn config(dir: &Path) -> Config {
         errors: ErrorsConfig { statuses: Statuses::Gateway, dev_pages: false },
         watch: WatchConfig { files: Vec::new(), poll_interval: Duration::from_secs(5) },
         debugger: None,
+        site: SiteConfig { rules: None, offline_page: "app_offline.htm".into() },
         sources: Vec::new(),
         log: LogConfig { levels: "info".into(), format: LogFormat::Text },
     }
@@ -284,7 +286,7 @@ fn workers_start_become_ready_and_stop() {
     assert_eq!((rig.door(1), rig.door(3)), (Door::Shut, Door::Shut));
     let pid = rig.pid(0);
     let proc = |file| std::fs::read_to_string(format!("/proc/{}/{file}", pid.as_raw_nonzero())).unwrap();
-    let cpu = forebay::cpus::usable_cpus()[0];
+    let cpu = forebay_transports::machine::usable_cpus()[0];
     assert!(proc("status").contains(&format!("\nCpus_allowed_list:\t{cpu}\n")), "{}", proc("status"));
     let stat = proc("stat");
     let policy = stat.rsplit(") ").next().unwrap().split(' ').nth(38);

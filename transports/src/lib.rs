@@ -5,13 +5,22 @@
 //! a Windows API. What back ends do differently is said in the contract and in associated constants, so that callers
 //! need no `cfg`. `tests/conformance.rs` holds each sentence of the contract against every back end.
 
-mod addr;
 mod clock;
 mod contract;
+mod endpoint;
+pub mod files;
+pub mod machine;
 mod task;
 mod tasks;
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+pub mod windows;
+
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
 
 #[cfg(target_os = "linux")]
 pub mod monoio;
@@ -19,7 +28,8 @@ pub mod monoio;
 pub mod compio;
 pub mod sim;
 
-pub use addr::Endpoint;
 pub use contract::{BindError, Completion, Conn, Engine, EngineOptions, Entrance, Listener, Peer, Written};
-#[cfg(target_os = "linux")]
-pub use unix::allow_huge_pages;
+pub use endpoint::Endpoint;
+
+/// Whether the back end `monoio` is there: on Linux only.
+pub const HAS_MONOIO: bool = cfg!(target_os = "linux");

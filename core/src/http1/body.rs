@@ -116,6 +116,15 @@ impl BodyDecoder {
         }
     }
 
+    /// Whether the line that begins a chunk is due, or has begun.
+    #[must_use]
+    pub const fn awaits_chunk(&self) -> bool {
+        match &self.framing {
+            State::Chunked(decoder) => decoder.awaits_chunk(),
+            State::Length(_) | State::Open => false,
+        }
+    }
+
     /// Takes the next bytes of the body.
     ///
     /// # Errors

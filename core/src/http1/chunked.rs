@@ -96,6 +96,12 @@ impl ChunkedDecoder {
         matches!(self.state, State::Done)
     }
 
+    /// Whether the line that begins a chunk is due, or has begun.
+    #[must_use]
+    pub const fn awaits_chunk(&self) -> bool {
+        !matches!(self.state, State::Data | State::DataCr | State::DataLf | State::Trailer | State::Done)
+    }
+
     /// Decodes up to the end of `input`, of the body, or of the bytes that can be forwarded as one range; see
     /// [`BodyDecoder::decode`](super::BodyDecoder::decode).
     ///

@@ -6,6 +6,7 @@ use super::head::{RequestHead, Version};
 use super::sink::{Full, Lines, Sink};
 use super::target::Target;
 use super::token::elements;
+use super::variable::{Variables, scheme_of};
 
 /// The last chunk of a chunked body, with an empty trailer section.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
@@ -32,6 +33,8 @@ pub struct Forwarding<'a> {
     pub request_id: [u8; 32],
     /// Which fields are added.
     pub add: Added,
+    /// IIS's server variables.
+    pub variables: Variables<'a>,
 }
 
 /// Which fields are added to a request.
@@ -87,7 +90,7 @@ pub(crate) trait FieldWriter {
     fn received(&mut self, field: &Field<'_>) -> Result<(), Self::Error>;
 
     /// A field of the server's own, its value in parts.
-    fn added(&mut self, name: &'static [u8], value: &[&[u8]]) -> Result<(), Self::Error>;
+    fn added(&mut self, name: &[u8], value: &[&[u8]]) -> Result<(), Self::Error>;
 }
 
 /// Writes HTTP/1.1's field lines.
@@ -106,7 +109,7 @@ impl<S: Sink> FieldWriter for Text<'_, '_, S> {
     }
 
     #[inline]
-    fn added(&mut self, name: &'static [u8], value: &[&[u8]]) -> Result<(), Full> {
+    fn added(&mut self, name: &[u8], value: &[&[u8]]) -> Result<(), Full> {
         self.lines.finish(self.out)?;
         self.out.put_all(&[name, b": "])?;
         self.out.put_all(value)?;
@@ -129,10 +132,15 @@ pub(crate) fn put_upstream_fields<W: FieldWriter>(
     }
     let drops = Nominated::of(facts.nominates, &head.fields);
     let mut upgrade = facts.upgrade;
-    for field in &head.fields {
+    let extended = forwarding.and_then(|about| extended(head, about));
+    for (at, field) in head.fields.iter().enumerate() {
         if field.kind == FieldKind::Connection && upgrade {
             upgrade = false;
             out.added(b"Connection", &[b"Upgrade"])?;
+        } else if let Some((last, peer)) = extended
+            && last == at
+        {
+            put_extended(field, peer, out)?;
         } else if passes_upstream(field, facts, forwarding) && !drops.names(field) {
             out.received(field)?;
         }
@@ -150,13 +158,29 @@ pub(crate) fn put_upstream_fields<W: FieldWriter>(
     }
 }
 
+/// The last `X-Forwarded-For` of a trusted proxy, by its place: the client's address is added to it rather than as a
+/// line of its own, so that whoever looks at one line alone sees the whole list.
+fn extended<'a>(head: &RequestHead<'_>, about: &Forwarding<'a>) -> Option<(usize, &'a [u8])> {
+    let extends = about.trusted && about.add.x_forwarded && !about.peer.is_empty();
+    let last = || head.fields.iter().rposition(|field| field.kind == FieldKind::XForwardedFor);
+    if extends { last().map(|at| (at, about.peer)) } else { None }
+}
+
+/// Adds the peer to a list, unless a proxy before has done that already.
+fn put_extended<W: FieldWriter>(field: &Field<'_>, peer: &[u8], out: &mut W) -> Result<(), W::Error> {
+    match elements(field.value).last() {
+        Some(last) if last == peer => out.received(field),
+        _ if field.value.is_empty() => out.added(b"X-Forwarded-For", &[peer]),
+        _ => out.added(b"X-Forwarded-For", &[field.value, b", ", peer]),
+    }
+}
+
 fn passes_upstream(field: &Field<'_>, facts: &RequestFacts, forwarding: Option<&Forwarding<'_>>) -> bool {
     let believed = forwarding.is_none_or(|it| it.trusted);
     match field.kind {
+        FieldKind::Other => forwarding.is_none_or(|it| !it.variables.forbid(field.name)),
         // Host is the only one, valid, and no other than the target's, so it stays as and where it is.
-        FieldKind::Other | FieldKind::Host | FieldKind::ContentLength | FieldKind::ContentType | FieldKind::Date => {
-            true
-        }
+        FieldKind::Host | FieldKind::ContentLength | FieldKind::ContentType | FieldKind::Date => true,
         // Written elsewhere, or meant for this hop only.
         FieldKind::TransferEncoding
         | FieldKind::Connection
@@ -189,8 +213,7 @@ fn put_forwarding<W: FieldWriter>(
 ) -> Result<(), W::Error> {
     let known = |kind| about.trusted && head.first(kind).is_some();
     let Added { x_forwarded, real_ip, forwarded, request_id } = about.add;
-    // Lists grow by one more line, which is the same as one more element (RFC 9110 section 5.3); node joins them.
-    if x_forwarded && !about.peer.is_empty() {
+    if x_forwarded && !about.peer.is_empty() && !known(FieldKind::XForwardedFor) {
         out.added(b"X-Forwarded-For", &[about.peer])?;
     }
     if x_forwarded && !known(FieldKind::XForwardedProto) {
@@ -202,6 +225,7 @@ fn put_forwarding<W: FieldWriter>(
     if real_ip && !about.peer.is_empty() && !known(FieldKind::XRealIp) {
         out.added(b"X-Real-IP", &[about.peer])?;
     }
+    // A list grows by one more line, which is the same as one more element (RFC 9110 section 5.3).
     if forwarded {
         put_forwarded(host, about, out)?;
     }
@@ -209,7 +233,11 @@ fn put_forwarding<W: FieldWriter>(
     if request_id && !keeps_id {
         out.added(b"X-Request-Id", &[&about.request_id])?;
     }
-    Ok(())
+    if about.variables.list.is_empty() {
+        return Ok(());
+    }
+    let scheme = scheme_of(head, about.trusted, about.scheme);
+    about.variables.put(head, host, about.peer, scheme, out)
 }
 
 /// RFC 7239 section 4: IPv6 addresses and ports make a value a quoted string.

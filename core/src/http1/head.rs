@@ -146,6 +146,18 @@ impl<'a> RequestHead<'a> {
         Ok(parsed)
     }
 
+    /// The same head for another target, which must be a path of visible ASCII.
+    #[must_use]
+    pub fn with_target<'b>(&self, target: &'b [u8]) -> RequestHead<'b>
+    where
+        'a: 'b,
+    {
+        // Field by field: the list of fields cannot be taken for one of a shorter life.
+        let fields = self.fields.iter().copied().collect();
+        let Self { method, version, bytes, .. } = *self;
+        RequestHead { method, target, form: Target::Origin(target), version, fields, bytes }
+    }
+
     /// The first value of the fields of a kind.
     #[must_use]
     pub fn first(&self, kind: FieldKind) -> Option<&'a [u8]> {

@@ -55,6 +55,7 @@ mod target;
 mod tests;
 mod token;
 mod trailer;
+mod variable;
 
 pub use body::{BodyDecoder, Flavour, Run, Side};
 pub use chunked::{ChunkedDecoder, EXTENSION_BYTES_MAX, SIZE_LINE_BYTES_MAX};
@@ -72,3 +73,4 @@ pub use sink::{Full, Sink};
 pub use target::Target;
 pub(crate) use token::{is_token, is_value_byte, trim, write_decimal};
 pub use trailer::{TRAILER_BYTES_MAX, TRAILER_FIELDS_MAX, Trailers};
+pub use variable::{Variable, Variables};

@@ -118,7 +118,7 @@ impl FieldWriter for Writer<'_> {
         put_field(self.out, &mut self.count, field.name, &[field.value])
     }
 
-    fn added(&mut self, name: &'static [u8], value: &[&[u8]]) -> Result<(), Unsendable> {
+    fn added(&mut self, name: &[u8], value: &[&[u8]]) -> Result<(), Unsendable> {
         put_field(self.out, &mut self.count, name, value)
     }
 }

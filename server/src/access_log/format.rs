@@ -78,7 +78,8 @@ impl Formatter {
         out.extend_from_slice(b"\" ");
         out.extend_from_slice(&record.id.to_hex());
         match (record.worker, record.reason) {
-            (Some(worker), _) => push(out, format_args!(" {worker}")),
+            (Some(worker), "") => push(out, format_args!(" {worker}")),
+            (Some(worker), reason) => push(out, format_args!(" {worker}:{reason}")),
             (None, "") => out.extend_from_slice(b" -"),
             (None, reason) => push(out, format_args!(" {reason}")),
         }

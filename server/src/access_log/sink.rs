@@ -1,9 +1,11 @@
 //! Where lines go: a file that may be moved away, or standard output.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+use forebay_transports::files::{is_named, log_file};
 
 /// How often a failure that goes on is told, and opening is tried again.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,14 +21,14 @@ pub(super) struct Sink {
 impl Sink {
     /// The file at `path`, made if it is not there, or standard output.
     pub(super) fn open(path: Option<PathBuf>) -> io::Result<Self> {
-        let file = path.as_ref().map(open).transpose()?;
+        let file = path.as_ref().map(|path| log_file(path)).transpose()?;
         Ok(Self { path, file, told: None })
     }
 
     /// Opens the file again. If that fails the old one is used on: better there than nowhere.
     pub(super) fn reopen(&mut self) {
         let Some(path) = &self.path else { return };
-        match open(path) {
+        match log_file(path) {
             Ok(file) => self.file = Some(file),
             Err(error) => self.tell("cannot be opened again", &error),
         }
@@ -63,29 +65,8 @@ impl Sink {
     }
 
     /// Whether the path names another file than the one that is open, or none: log rotation.
-    #[cfg(unix)]
     fn was_moved(&self) -> bool {
-        use std::os::unix::fs::MetadataExt as _;
         let (Some(path), Some(file)) = (&self.path, &self.file) else { return false };
-        let Ok(ours) = file.metadata() else { return false };
-        match std::fs::metadata(path) {
-            Ok(named) => (named.dev(), named.ino()) != (ours.dev(), ours.ino()),
-            Err(error) => error.kind() == io::ErrorKind::NotFound,
-        }
+        !is_named(file, path)
     }
-
-    /// An open file cannot be moved there.
-    #[cfg(not(unix))]
-    fn was_moved(&self) -> bool {
-        false
-    }
-}
-
-fn open(path: &PathBuf) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    // Addresses and targets of people: for the group at most.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
-    options.open(path)
 }

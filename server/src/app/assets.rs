@@ -1,8 +1,10 @@
 //! The JavaScript inside the binary, and how it gets into a worker.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+
+use forebay_transports::files::{private_file, private_folders};
 
 /// The preload's file name in the runtime folder.
 pub const PRELOAD_FILE: &str = "preload.cjs";
@@ -31,6 +33,7 @@ const FILES: &[(&str, &str)] = files![
     "worker/learn.cjs",
     "worker/link.cjs",
     "worker/links.cjs",
+    "worker/orders.cjs",
     "worker/rawtext.cjs",
     "worker/response.cjs",
     "worker/selftest.cjs",
@@ -46,7 +49,7 @@ const FILES: &[(&str, &str)] = files![
 /// The folders that they are in.
 const FOLDERS: &[&str] = &["pipe", "worker"];
 
-/// Writes the preload, what it requires and the demo (files of mode 0600, folders of 0700) into a folder that is there
+/// Writes the preload, what it requires and the demo (for this user alone) into a folder that is there
 /// and ours. Returns the preload's path. Again is harmless, also from another process at the same time: files that differ
 /// are replaced whole, so that a worker that starts meanwhile reads the old or the new.
 ///
@@ -54,7 +57,7 @@ const FOLDERS: &[&str] = &["pipe", "worker"];
 /// The folder cannot be written to.
 pub fn install(runtime_dir: &Path) -> io::Result<PathBuf> {
     for folder in FOLDERS {
-        make(&runtime_dir.join(folder))?;
+        private_folders(&runtime_dir.join(folder))?;
     }
     for (name, text) in FILES {
         write(&runtime_dir.join(name), text)?;
@@ -80,26 +83,13 @@ pub fn remove(runtime_dir: &Path) {
     }
 }
 
-fn make(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    // Recursive: it may be there from another start.
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
 fn write(path: &Path, text: &str) -> io::Result<()> {
     if fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
         return Ok(());
     }
     // A name of our own: whoever else writes the same file at this moment must not find ours half done.
     let fresh = path.with_extension(format!("new-{}", std::process::id()));
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(&fresh)?.write_all(text.as_bytes())?;
+    private_file(&fresh)?.write_all(text.as_bytes())?;
     fs::rename(&fresh, path)
 }
 

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::config::{Origin, Problem, plain};
+use crate::spawn::{is_program, program_names};
 
 /// The oldest major version that the preload is tested with.
 pub const MAJOR_MIN: u32 = 18;
@@ -31,12 +32,7 @@ impl Node {
     pub fn find(named: Option<&Path>, origin: &Origin, path: Option<&OsStr>) -> Result<Self, Problem> {
         let wrong = |what: String| Problem::new(origin.clone(), "app.node", what);
         let name = named.unwrap_or(Path::new("node"));
-        let binary = if name.components().count() > 1 {
-            Some(name.to_owned()).filter(|file| file.exists())
-        } else {
-            on_path(name, path)
-        };
-        let Some(binary) = binary else {
+        let Some(binary) = Self::locate(name, path) else {
             return Err(match named {
                 None => wrong("not found on PATH (node)".to_owned())
                     .hint("install node 18 or newer, or name it: [app] node = \"/path/to/node\""),
@@ -57,6 +53,31 @@ impl Node {
         Ok(Self { path: binary, version })
     }
 
+    /// Where the binary is that `name` means: itself if it is a path, else the first one on `path`.
+    #[must_use]
+    pub fn locate(name: &Path, path: Option<&OsStr>) -> Option<PathBuf> {
+        if name.components().count() > 1 {
+            Some(name.to_owned()).filter(|file| file.exists())
+        } else {
+            on_path(name, path)
+        }
+    }
+
+    /// One that is not there, so that its version is not known.
+    #[must_use]
+    pub fn missing(name: &Path) -> Self {
+        Self { path: name.to_owned(), version: (0, 0, 0) }
+    }
+
+    /// Its version as node tells it, `v20.20.2`.
+    #[must_use]
+    pub fn version_text(&self) -> String {
+        match self.version {
+            (0, 0, 0) => "not there".to_owned(),
+            (major, minor, patch) => format!("v{major}.{minor}.{patch}"),
+        }
+    }
+
     /// What makes this node run TypeScript by leaving the types out.
     ///
     /// # Errors
@@ -74,22 +95,7 @@ impl Node {
 
 fn on_path(name: &Path, path: Option<&OsStr>) -> Option<PathBuf> {
     let folders = std::env::split_paths(path?).filter(|folder| folder.is_absolute());
-    let mut candidates = folders.flat_map(|folder| {
-        let file = folder.join(name);
-        if cfg!(windows) { vec![file.with_extension("exe"), file] } else { vec![file] }
-    });
-    candidates.find(|file| is_program(file))
-}
-
-#[cfg(unix)]
-fn is_program(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_program(file: &Path) -> bool {
-    file.is_file()
+    folders.flat_map(|folder| program_names(folder.join(name))).find(|file| is_program(file))
 }
 
 fn version_text(binary: &Path) -> Result<String, String> {

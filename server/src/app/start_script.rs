@@ -1,5 +1,7 @@
 //! `scripts.start`: whether it is plainly node with a file, or something for a shell.
 
+use crate::spawn;
+
 /// Characters that mean something to a shell where they are not quoted.
 const META: &str = "$`\\;&|<>()*?[]{}~#!\n\r";
 
@@ -52,8 +54,8 @@ impl StartScript {
         let Some(words) = words(line) else {
             // `exec` gives the shell's place to the command, so that signals and exit status are its own.
             let is_single = !line.contains(|c| COMPOUND.contains(c)) && assignment(line).is_none();
-            let line = if is_single && !cfg!(windows) { format!("exec {line}") } else { line.to_owned() };
-            return Self::Shell { env: Vec::new(), line };
+            let exec = if is_single { spawn::EXEC } else { "" };
+            return Self::Shell { env: Vec::new(), line: format!("{exec}{line}") };
         };
         let mut rest = words.as_slice();
         if rest.first().is_some_and(|word| matches!(word.as_str(), "cross-env" | "env")) && rest.len() > 2 {
@@ -68,7 +70,7 @@ impl StartScript {
             return Self::Node { env, flags: flags.to_vec(), file: file.clone(), args: args.to_vec() };
         }
         let quoted: Vec<_> = rest.iter().map(|word| quoted(word)).collect();
-        let exec = if cfg!(windows) || rest.is_empty() { "" } else { "exec " };
+        let exec = if rest.is_empty() { "" } else { spawn::EXEC };
         Self::Shell { env, line: format!("{exec}{}", quoted.join(" ")) }
     }
 }
@@ -129,13 +131,7 @@ fn words(line: &str) -> Option<Vec<String>> {
 /// A word so that a shell takes it as it is.
 pub(super) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else if cfg!(windows) {
-        format!("\"{}\"", word.replace('"', "\\\""))
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
+    if !word.is_empty() && word.chars().all(is_plain) { word.to_owned() } else { spawn::quoted(word) }
 }
 
 #[cfg(test)]

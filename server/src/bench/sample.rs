@@ -7,7 +7,7 @@ use super::contender::Kind;
 use super::load::Outcome;
 use super::process::Tree;
 use super::reply::Reply;
-use super::system::{self, Machine, Usage};
+use crate::spawn::{self, Machine, Usage};
 
 /// Clocks that are read before and after a round.
 pub(super) struct Clocks {
@@ -19,7 +19,7 @@ pub(super) struct Clocks {
 impl Clocks {
     /// What they show now.
     pub(super) fn read(tree: &Tree) -> Self {
-        Self { contender: tree.usage(), own: system::own_cpu(), machine: system::machine() }
+        Self { contender: tree.usage(), own: spawn::own_cpu(), machine: spawn::machine() }
     }
 }
 

@@ -1,15 +1,17 @@
 //! The configuration while it is being put together: every setting has its place, nothing is derived yet.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_core::limits::Limits;
 
 use super::{
     AccessLogFormat, Affinity, DebuggerConfig, Dispatch, EngineChoice, ErrorsConfig, ForwardingConfig, LineEnds,
-    LogConfig, LogFormat, Network, ResponseConfig, TransportChoice, WatchConfig,
+    LogConfig, LogFormat, Network, Profile, ResponseConfig, SiteConfig, TransportChoice, WatchConfig,
 };
+use crate::site::Rules;
 
 /// What `[app]` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,6 +67,25 @@ pub(super) struct AppLog {
     pub(super) line_ends: LineEnds,
 }
 
+/// What `[site]` says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SiteSettings {
+    pub(super) files: Option<PathBuf>,
+    pub(super) index: String,
+    pub(super) max_age: Option<Duration>,
+    pub(super) offline_page: String,
+}
+
+impl SiteSettings {
+    /// Who answers what. `logs` is a folder that is never served.
+    pub(super) fn resolve(self, logs: Option<&Path>) -> SiteConfig {
+        let Self { files, index, max_age, offline_page } = self;
+        let rules = files.map(|folder| Rules::native(folder, vec![index], max_age));
+        let rules = rules.map(|rules| logs.into_iter().fold(rules, Rules::hiding));
+        SiteConfig { rules: rules.map(Arc::new), offline_page }
+    }
+}
+
 /// What `[debugger]` says.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Debugger {
@@ -90,10 +111,12 @@ pub(super) struct Draft {
     pub(super) affinity: Affinity,
     pub(super) metrics: Option<SocketAddr>,
     pub(super) runtime_dir: Option<PathBuf>,
+    pub(super) profile: Option<Profile>,
     pub(super) app: AppSettings,
     pub(super) workers: Workers,
     pub(super) shards: Shards,
     pub(super) limits: Limits,
+    pub(super) chunked_body_bytes_max: Option<u64>,
     pub(super) forwarding: ForwardingConfig,
     pub(super) access_log_format: AccessLogFormat,
     pub(super) access_log_path: Option<PathBuf>,
@@ -102,6 +125,7 @@ pub(super) struct Draft {
     pub(super) response: ResponseConfig,
     pub(super) errors: ErrorsConfig,
     pub(super) watch: WatchConfig,
+    pub(super) site: SiteSettings,
     pub(super) debugger: Debugger,
 }
 
@@ -115,10 +139,12 @@ impl Default for Draft {
             affinity: Affinity::Auto,
             metrics: None,
             runtime_dir: None,
+            profile: None,
             app: AppSettings::default(),
             workers: Workers::default(),
             shards: Shards::default(),
             limits: Limits::default(),
+            chunked_body_bytes_max: None,
             forwarding: ForwardingConfig {
                 x_forwarded: true,
                 forwarded: true,
@@ -133,6 +159,7 @@ impl Default for Draft {
             response: ResponseConfig::default(),
             errors: ErrorsConfig::default(),
             watch: WatchConfig { files: Vec::new(), poll_interval: Duration::ZERO },
+            site: SiteSettings::default(),
             debugger: Debugger::default(),
         }
     }

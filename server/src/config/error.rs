@@ -19,6 +19,8 @@ pub enum Origin {
     Environment(&'static str),
     /// In this flag or argument of the command line.
     Flag(&'static str),
+    /// Nowhere: the default of this profile.
+    Profile(&'static str),
 }
 
 impl fmt::Display for Origin {
@@ -28,6 +30,7 @@ impl fmt::Display for Origin {
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::Flag(name) => f.write_str(name),
+            Self::Profile(name) => write!(f, "default of {name}"),
         }
     }
 }
@@ -73,6 +76,34 @@ impl fmt::Display for Problem {
         match &self.hint {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),
+        }
+    }
+}
+
+/// Something about a configuration that is worth knowing and not wrong, in one line: `forebay check` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// Where it was written.
+    pub origin: Origin,
+    /// What is worth knowing.
+    pub text: String,
+}
+
+impl Remark {
+    /// A remark about what was written there.
+    #[must_use]
+    pub fn new(origin: Origin, text: impl Into<String>) -> Self {
+        Self { origin, text: text.into() }
+    }
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.origin {
+            Origin::Default => f.write_str(&self.text),
+            Origin::File { .. } | Origin::Environment(_) | Origin::Flag(_) | Origin::Profile(_) => {
+                write!(f, "{}: {}", self.origin, self.text)
+            }
         }
     }
 }

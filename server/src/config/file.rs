@@ -34,7 +34,14 @@ pub(super) fn read(path: &Path, shown: &Path) -> (Vec<Entry>, Vec<Problem>) {
     }
 }
 
-fn read_text(path: &Path, shown: &Path) -> Result<String, Problem> {
+/// The text of a file of bounded size. A byte order mark is what some Windows editors put first; it means nothing here.
+pub(super) fn read_text(path: &Path, shown: &Path) -> Result<String, Problem> {
+    let text = read_text_with_mark(path, shown)?;
+    Ok(text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned))
+}
+
+/// The same with the byte order mark, if there is one.
+pub(super) fn read_text_with_mark(path: &Path, shown: &Path) -> Result<String, Problem> {
     let whole = |what: String| Problem::new(Origin::Default, shown.display().to_string(), what);
     let mut bytes = Vec::new();
     let outcome = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
@@ -55,9 +62,7 @@ fn read_text(path: &Path, shown: &Path) -> Result<String, Problem> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(whole("not UTF-8 (UTF-16), allowed: UTF-8".to_owned()).hint("save it again as UTF-8"));
     }
-    // A byte order mark is what some Windows editors put first; it means nothing here.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(&bytes);
-    match str::from_utf8(bytes) {
+    match str::from_utf8(&bytes) {
         Ok(text) => Ok(text.to_owned()),
         Err(error) => {
             let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&b| b == b'\n').count();

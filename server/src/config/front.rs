@@ -8,7 +8,8 @@ use forebay_core::limits::Limits;
 use forebay_transports::Endpoint;
 
 use super::error::{ConfigErrors, Origin, Problem};
-use super::resolve::{self, DEFAULT_ENGINE, Layers, Sources};
+use super::layers::Layers;
+use super::resolve::{self, DEFAULT_ENGINE, Sources};
 use super::units::{parse_address, parse_port};
 use super::{
     AccessLogConfig, EngineChoice, ErrorsConfig, ForwardingConfig, LogConfig, ResponseConfig, ShardsConfig,
@@ -88,7 +89,7 @@ pub fn resolve_front(sources: &FrontSources) -> Result<FrontConfig, ConfigErrors
     layers.file(&sources.common, sources.common.config.as_deref());
     layers.environment(&sources.common);
     layers.flags(&sources.common);
-    let Layers { mut draft, rows, mut problems } = layers;
+    let Layers { mut draft, rows, mut problems, remarks: _ } = layers;
     // PORT and FOREBAY_LISTEN are for `run`.
     problems.retain(|problem| !(problem.key == "server.listen" && matches!(problem.origin, Origin::Environment(_))));
     draft.listen = Vec::new();
@@ -107,7 +108,7 @@ pub fn resolve_front(sources: &FrontSources) -> Result<FrontConfig, ConfigErrors
             pin: draft.shards.pin,
             batch: draft.shards.batch,
         },
-        limits: draft.limits,
+        limits: resolve::limits(draft.limits, draft.chunked_body_bytes_max),
         forwarding,
         response: draft.response,
         errors: draft.errors,
@@ -155,7 +156,7 @@ fn routes(sources: &FrontSources, problems: &mut Vec<Problem>) -> Vec<Route> {
         wrong("--to", what, "for instance --to '/run/app/{port}.sock'");
     }
     let longest = sources.common.cwd.join(sources.to.replace(PORT_MARK, "65535"));
-    if longest.as_os_str().len() > Endpoint::PATH_BYTES_MAX && !cfg!(windows) {
+    if longest.as_os_str().len() > Endpoint::PATH_BYTES_MAX {
         let what = format!("too long ({}), allowed: up to {} bytes", longest.display(), Endpoint::PATH_BYTES_MAX);
         wrong("--to", what, "that is what the path of a Unix socket holds");
     }

@@ -1,6 +1,7 @@
 //! The resolved configuration: valid by construction, made before the first socket opens.
 //!
 //! [`resolve`](resolve()) puts it together: a flag wins over the environment, that over the file, that over the default.
+//! The file is a forebay.toml, or what IIS and iisnode read ([`iisnode`]).
 //! Every setting is described once, in one table; reading, messages, `forebay check` and the README's reference
 //! come from that table. What is wrong is collected, not thrown: the operator sees all of it in one go.
 
@@ -8,6 +9,10 @@ mod draft;
 mod error;
 mod file;
 mod front;
+mod iisnode;
+mod import;
+mod layers;
+mod meant;
 mod reference;
 mod resolve;
 mod settings;
@@ -18,14 +23,19 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_core::limits::Limits;
 
+use crate::site::Rules;
+
 pub use draft::AppSettings;
-pub use error::{ConfigErrors, Origin, Problem};
+pub use error::{ConfigErrors, Origin, Problem, Remark};
 pub(crate) use file::plain;
 pub use front::{FrontConfig, FrontSources, PIPE_FILE, Route, resolve_front};
+pub use iisnode::{Profile, iisnode_markdown, iisnode_tests};
+pub use import::{Import, import};
 pub use reference::{check_report, reference_markdown};
 pub use resolve::{Resolved, Row, Sources, resolve};
 
@@ -64,6 +74,8 @@ pub struct Config {
     pub errors: ErrorsConfig,
     /// Files whose change recycles the application.
     pub watch: WatchConfig,
+    /// What is answered without the application.
+    pub site: SiteConfig,
     /// The inspector at the application's own address, if it is open.
     pub debugger: Option<DebuggerConfig>,
     /// The files that all this came from, and those that would count if they were there: a change of one asks for a
@@ -309,6 +321,15 @@ pub struct ErrorsConfig {
     pub dev_pages: bool,
 }
 
+impl ErrorsConfig {
+    /// Whether a request fails as soon as no start has succeeded, rather than wait for one that might: so it is with
+    /// iisnode, whose users look at what went wrong.
+    #[must_use]
+    pub fn fails_fast(&self) -> bool {
+        self.dev_pages || self.statuses == Statuses::Iisnode
+    }
+}
+
 /// Files whose change recycles the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchConfig {
@@ -316,6 +337,15 @@ pub struct WatchConfig {
     pub files: Vec<String>,
     /// How often files are looked at where the file system does not tell of changes. 5 s.
     pub poll_interval: Duration,
+}
+
+/// What is answered without the application.
+#[derive(Clone, Debug)]
+pub struct SiteConfig {
+    /// Which requests that are; none if all are the application's.
+    pub rules: Option<Arc<Rules>>,
+    /// The name of the page that takes the application offline while it is in its folder. `app_offline.htm`.
+    pub offline_page: String,
 }
 
 /// The inspector at the application's own address.

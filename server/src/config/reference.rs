@@ -52,25 +52,30 @@ pub fn check_report(resolved: &Resolved) -> String {
     };
     let keys = width(|row| row.key, "setting");
     let values = width(|row| &row.value, "value");
-    let mut out = match &resolved.file {
-        Some(file) => format!("configuration file: {}\n\n", file.display()),
-        None => "configuration file: none\n\n".to_owned(),
-    };
+    let files: Vec<_> = resolved.files.iter().map(|file| file.display().to_string()).collect();
+    let files = if files.is_empty() { "none".to_owned() } else { files.join(", ") };
+    let mut out = format!("configuration file: {files}\n\n");
     let _infallible = writeln!(out, "{:keys$}  {:values$}  origin", "setting", "value");
     for row in &resolved.rows {
         let _infallible = writeln!(out, "{:keys$}  {:values$}  {}", row.key, row.value, row.origin);
     }
+    if !resolved.remarks.is_empty() {
+        out.push_str("\nremarks\n");
+    }
+    for remark in &resolved.remarks {
+        let _infallible = writeln!(out, "  {remark}");
+    }
     let launch = &resolved.config.launch;
-    let (major, minor, patch) = resolved.node.version;
     let args: Vec<_> = launch.args.iter().map(|arg| arg.to_string_lossy()).collect();
     let _infallible = write!(
         out,
-        "\napplication        {}\ncommand            {} {}\nworking directory  {}\nnode               {} (v{major}.{minor}.{patch})\nfed by             {}\n",
+        "\napplication        {}\ncommand            {} {}\nworking directory  {}\nnode               {} ({})\nfed by             {}\n",
         launch.title,
         launch.program.display(),
         args.join(" "),
         launch.cwd.display(),
         resolved.node.path.display(),
+        resolved.node.version_text(),
         resolved.config.feeding(),
     );
     out

@@ -1,22 +1,22 @@
 //! Puts the configuration together from its sources.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use forebay_transports::Endpoint;
+use forebay_core::http1::Variable;
+use forebay_core::limits::Limits;
+use forebay_transports::{Endpoint, HAS_MONOIO};
 
-use super::draft::{AppLog, Draft};
-use super::error::{ConfigErrors, Origin, Problem};
-use super::file::{self, Entry};
-use super::settings::{Preset, SETTINGS, Setting};
+use super::draft::{AppLog, Draft, Workers};
+use super::error::{ConfigErrors, Origin, Problem, Remark};
+use super::iisnode::{self, Profile};
+use super::layers::Layers;
+use super::meant::{Meant, base, configuration_file};
 use super::value::Raw;
 use super::{AccessLogConfig, AppLogConfig, Config, EngineChoice, ShardsConfig, WorkersConfig};
 use crate::app::node::Node;
 use crate::app::{self, AppRequest};
 use crate::cpus::vcpus;
-
-/// The name a configuration file is looked for by.
-const FILE_NAME: &str = "forebay.toml";
 
 /// Room that an endpoint's name takes behind the runtime folder: `/w1023-4294967295.sock`.
 const ENDPOINT_NAME_BYTES: usize = 24;
@@ -45,6 +45,8 @@ pub struct Row {
     pub value: String,
     /// Where that was written.
     pub origin: Origin,
+    /// The value before anybody read it, and what paths in it are relative to; none while nobody set it.
+    pub(super) written: Option<(Raw, PathBuf)>,
 }
 
 /// A configuration and where it came from.
@@ -54,8 +56,10 @@ pub struct Resolved {
     pub config: Config,
     /// Every setting, in the order of the table.
     pub rows: Vec<Row>,
-    /// The configuration file, as it was named or found.
-    pub file: Option<PathBuf>,
+    /// The configuration files that were read, as they were named or found.
+    pub files: Vec<PathBuf>,
+    /// What is worth knowing about them.
+    pub remarks: Vec<Remark>,
     /// The node that workers run.
     pub node: Node,
 }
@@ -66,12 +70,19 @@ pub struct Resolved {
 /// Everything that is wrong with it.
 pub fn resolve(sources: &Sources) -> Result<Resolved, ConfigErrors> {
     let mut layers = Layers::new();
-    let (file, app) = configuration_file(sources)?;
-    layers.file(sources, file.as_deref());
+    let meant = configuration_file(sources)?;
+    layers.file(sources, meant.toml.as_deref());
     layers.environment(sources);
     layers.flags(sources);
-    app.into_iter().for_each(|app| layers.app(&sources.cwd.join(&app), app.display().to_string()));
-    let Layers { draft, mut rows, mut problems } = layers;
+    if let Some(app) = &meant.app {
+        layers.app(&sources.cwd.join(app), app.display().to_string());
+    }
+    let folder = match &meant.iisnode {
+        Some(place) => place.folder.clone(),
+        None => base(&sources.cwd, meant.toml.as_deref()),
+    };
+    let (files, config_sources) = iisnode_layers(&meant, &folder, sources, &mut layers);
+    let Layers { draft, mut rows, mut problems, mut remarks } = layers;
     related(&draft, &rows, &mut problems);
 
     let runtime_dir = draft.runtime_dir.clone().unwrap_or_else(|| default_runtime_dir(sources.env));
@@ -80,68 +91,121 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, ConfigErrors> {
     ConfigErrors::check(std::mem::take(&mut problems))?;
 
     let path = (sources.env)("PATH");
-    let node = Node::find(draft.app.node.as_deref(), &origin(&rows, "app.node"), path.as_deref())?;
+    let node = find_node(&draft, &rows, path.as_deref(), meant.iisnode.is_some(), &mut remarks)?;
     let launch = app::resolve(&AppRequest {
         settings: &draft.app,
         origin: &origin(&rows, "app.script"),
-        folder: &base(&sources.cwd, file.as_deref()),
-        demo_allowed: file.is_none(),
+        folder: &folder,
+        demo_allowed: files.is_empty(),
         runtime_dir: &runtime_dir,
         node: &node,
         path: path.as_deref(),
     })
     .map_err(|problem| match problem.origin {
         Origin::Default => Problem { origin: origin(&rows, &problem.key), ..problem },
-        Origin::File { .. } | Origin::Environment(_) | Origin::Flag(_) => problem,
+        Origin::File { .. } | Origin::Environment(_) | Origin::Flag(_) | Origin::Profile(_) => problem,
     })?;
     let cpus = vcpus();
-    show_effective(&mut rows, cpus, &runtime_dir);
+    let profile = draft.profile.unwrap_or(if meant.iisnode.is_some() { Profile::Iisnode } else { Profile::Native });
+    show_effective(&mut rows, cpus, &runtime_dir, profile);
     let config = Config {
         listen: draft.listen,
         engine: draft.engine.unwrap_or(DEFAULT_ENGINE),
         transport: draft.transport,
         affinity: draft.affinity,
         launch,
-        workers: WorkersConfig {
-            count: count(draft.workers.count, cpus),
-            pin: draft.workers.pin,
-            batch: draft.workers.batch,
-            preload: draft.workers.preload,
-            runtime_dir,
-            start_timeout: draft.workers.start_timeout,
-            drain_timeout: draft.workers.drain_timeout,
-            tunnel_drain_timeout: draft.workers.tunnel_drain_timeout,
-            stop_timeout: draft.workers.stop_timeout,
-            stuck_after: draft.workers.stuck_after,
-            dispatch: draft.workers.dispatch,
-            control_pipe: draft.workers.control_pipe,
-            page_out_after: draft.workers.page_out_after,
-            backoff_min: draft.workers.backoff_min,
-            backoff_max: draft.workers.backoff_max,
-        },
+        workers: workers(draft.workers, cpus, runtime_dir),
         shards: ShardsConfig {
             count: count(draft.shards.count, cpus),
             pin: draft.shards.pin,
             batch: draft.shards.batch,
         },
-        limits: draft.limits,
+        limits: limits(draft.limits, draft.chunked_body_bytes_max),
         forwarding: draft.forwarding,
         metrics: draft.metrics,
         access_log: access_log(draft.access_log_path, draft.access_log_format),
+        site: draft.site.resolve(draft.app_log.dir.as_deref()),
         app_log: app_log(draft.app_log),
         log: draft.log,
         response: draft.response,
         errors: draft.errors,
         watch: draft.watch,
         debugger: draft.debugger.resolve(),
-        sources: file.iter().map(|file| sources.cwd.join(file)).collect(),
+        sources: config_sources,
     };
-    Ok(Resolved { config, rows, file, node })
+    Ok(Resolved { config, rows, files, remarks, node })
+}
+
+/// Lays what iisnode's files say, or the defaults of the profile that was asked for, under everything else; the files
+/// that were read, and those to be watched.
+fn iisnode_layers(
+    meant: &Meant,
+    folder: &Path,
+    sources: &Sources,
+    layers: &mut Layers,
+) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let asked = layers.draft.profile;
+    if let Some(place) = &meant.iisnode {
+        let loaded = iisnode::load(place, asked.unwrap_or(Profile::Iisnode), sources, layers);
+        layers.remarks.extend(meant.remark.clone());
+        return (loaded.files, loaded.sources);
+    }
+    if let Some(profile) = asked.filter(|profile| *profile != Profile::Native) {
+        iisnode::defaults(profile, folder, sources, layers);
+    }
+    layers.remarks.extend(meant.remark.clone());
+    let absolute = meant.toml.iter().map(|toml| sources.cwd.join(toml)).collect();
+    (meant.toml.iter().cloned().collect(), absolute)
+}
+
+/// The node to run. One that web.config names and that is not there is no reason not to start: requests are answered
+/// with what is wrong, as upstream.
+fn find_node(
+    draft: &Draft,
+    rows: &[Row],
+    path: Option<&OsStr>,
+    is_iisnode: bool,
+    remarks: &mut Vec<Remark>,
+) -> Result<Node, Problem> {
+    let (named, origin) = (draft.app.node.as_deref(), origin(rows, "app.node"));
+    match named {
+        Some(named) if is_iisnode && Node::locate(named, path).is_none() => {
+            let text = format!("nodeProcessCommandLine: {} is not there: no worker will start", named.display());
+            remarks.push(Remark::new(origin, text));
+            Ok(Node::missing(named))
+        }
+        Some(_) | None => Node::find(named, &origin, path),
+    }
+}
+
+/// Bounds; that of bodies in chunks is the one of bodies unless it has its own.
+pub(super) fn limits(limits: Limits, chunked_body_bytes_max: Option<u64>) -> Limits {
+    let chunked_body_bytes_max = chunked_body_bytes_max.unwrap_or(limits.body_bytes_max);
+    Limits { chunked_body_bytes_max, ..limits }
+}
+
+fn workers(draft: Workers, cpus: usize, runtime_dir: PathBuf) -> WorkersConfig {
+    WorkersConfig {
+        count: count(draft.count, cpus),
+        pin: draft.pin,
+        batch: draft.batch,
+        preload: draft.preload,
+        runtime_dir,
+        start_timeout: draft.start_timeout,
+        drain_timeout: draft.drain_timeout,
+        tunnel_drain_timeout: draft.tunnel_drain_timeout,
+        stop_timeout: draft.stop_timeout,
+        stuck_after: draft.stuck_after,
+        dispatch: draft.dispatch,
+        control_pipe: draft.control_pipe,
+        page_out_after: draft.page_out_after,
+        backoff_min: draft.backoff_min,
+        backoff_max: draft.backoff_max,
+    }
 }
 
 /// The engine where nobody chose one.
-pub(super) const DEFAULT_ENGINE: EngineChoice =
-    if cfg!(target_os = "linux") { EngineChoice::Monoio } else { EngineChoice::Compio };
+pub(super) const DEFAULT_ENGINE: EngineChoice = if HAS_MONOIO { EngineChoice::Monoio } else { EngineChoice::Compio };
 
 /// A count, or one per vCPU.
 pub(super) fn count(value: Option<u64>, cpus: usize) -> usize {
@@ -159,120 +223,9 @@ fn app_log(draft: AppLog) -> Option<AppLogConfig> {
     dir.map(|dir| AppLogConfig { dir, file_bytes_max, total_bytes_max, files_max, line_ends })
 }
 
-/// The file that the command line means, and what is left of APP.
-fn configuration_file(sources: &Sources) -> Result<(Option<PathBuf>, Option<PathBuf>), Problem> {
-    let is_file = |path: &Path| sources.cwd.join(path).is_file();
-    let app = sources.app.clone();
-    let names_file = app.as_ref().is_some_and(|app| app.extension().is_some_and(|extension| extension == "toml"));
-    match (&sources.config, names_file) {
-        (Some(_), true) => Err(Problem::new(Origin::Flag("APP"), "", "two configuration files (APP and --config)")
-            .hint("leave one of them out")),
-        (Some(config), false) => Ok((Some(config.clone()), app)),
-        (None, true) => Ok((app, None)),
-        (None, false) => {
-            let near = app.as_deref().map_or_else(|| PathBuf::from(FILE_NAME), |app| app.join(FILE_NAME));
-            Ok((Some(near).filter(|path| is_file(path)), app))
-        }
-    }
-}
-
-fn base(cwd: &Path, file: Option<&Path>) -> PathBuf {
-    let file = file.map(|file| cwd.join(file));
-    file.as_deref().and_then(Path::parent).unwrap_or(cwd).to_owned()
-}
-
 fn default_runtime_dir(env: fn(&str) -> Option<OsString>) -> PathBuf {
     let named = env("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_absolute() && dir.is_dir());
     named.unwrap_or_else(std::env::temp_dir).join(format!("forebay-{}", std::process::id()))
-}
-
-/// The settings while sources are laid one over the other, the weakest first. Every value is checked, also one that
-/// a stronger source covers.
-pub(super) struct Layers {
-    pub(super) draft: Draft,
-    pub(super) rows: Vec<Row>,
-    pub(super) problems: Vec<Problem>,
-}
-
-impl Layers {
-    pub(super) fn new() -> Self {
-        let mut layers =
-            Self { draft: Draft::default(), rows: Vec::with_capacity(SETTINGS.len()), problems: Vec::new() };
-        for setting in SETTINGS {
-            let value = match setting.preset {
-                Preset::Is(text) | Preset::Means(text) => text.to_owned(),
-            };
-            layers.rows.push(Row { key: setting.key, value, origin: Origin::Default });
-            if let Preset::Is(text) = setting.preset {
-                layers.put(setting, &Raw::Text(text.to_owned()), Path::new(""), &Origin::Default);
-            }
-        }
-        layers
-    }
-
-    fn put(&mut self, setting: &'static Setting, raw: &Raw, base: &Path, origin: &Origin) {
-        match setting.kind.read(raw, base, &mut self.draft) {
-            Ok(value) => self.note(setting, value, origin),
-            Err(faults) => self.problems.extend(faults.into_iter().map(|fault| {
-                let origin = match (origin, fault.line) {
-                    (Origin::File { path, .. }, Some(line)) => Origin::File { path: path.clone(), line },
-                    (other, _) => other.clone(),
-                };
-                Problem { origin, key: setting.key.to_owned(), what: fault.what, hint: fault.hint }
-            })),
-        }
-    }
-
-    fn note(&mut self, setting: &'static Setting, value: String, origin: &Origin) {
-        if let Some(row) = self.rows.iter_mut().find(|row| row.key == setting.key) {
-            row.value = value;
-            row.origin = origin.clone();
-        }
-    }
-
-    pub(super) fn file(&mut self, sources: &Sources, named: Option<&Path>) {
-        let Some(named) = named else { return };
-        let (entries, problems) = file::read(&sources.cwd.join(named), named);
-        self.problems.extend(problems);
-        let base = base(&sources.cwd, Some(named));
-        for Entry { setting, raw, line } in entries {
-            self.put(setting, &raw, &base, &Origin::File { path: named.to_owned(), line });
-        }
-        // The form was checked before the values; people read from the top.
-        self.problems.sort_by_key(|problem| match problem.origin {
-            Origin::File { line, .. } => line,
-            Origin::Default | Origin::Environment(_) | Origin::Flag(_) => 0,
-        });
-    }
-
-    pub(super) fn environment(&mut self, sources: &Sources) {
-        for setting in SETTINGS {
-            for &name in setting.env {
-                let Some(text) = (sources.env)(name).filter(|text| !text.is_empty()) else { continue };
-                let raw = Raw::Text(text.to_string_lossy().into_owned());
-                self.put(setting, &raw, &sources.cwd, &Origin::Environment(name));
-            }
-        }
-    }
-
-    pub(super) fn flags(&mut self, sources: &Sources) {
-        for (flag, values) in &sources.flags {
-            let Some(setting) = SETTINGS.iter().find(|setting| setting.flag == Some(*flag)) else { continue };
-            let raw = match values.as_slice() {
-                [] => continue,
-                [one] => Raw::Text(one.clone()),
-                several => Raw::List(several.iter().map(|value| (Raw::Text(value.clone()), 0)).collect()),
-            };
-            self.put(setting, &raw, &sources.cwd, &Origin::Flag(flag));
-        }
-    }
-
-    fn app(&mut self, path: &Path, shown: String) {
-        self.draft.app.script = Some(path.to_owned());
-        if let Some(setting) = SETTINGS.iter().find(|setting| setting.key == "app.script") {
-            self.note(setting, shown, &Origin::Flag("APP"));
-        }
-    }
 }
 
 fn origin(rows: &[Row], key: &str) -> Origin {
@@ -282,7 +235,7 @@ fn origin(rows: &[Row], key: &str) -> Origin {
 /// Puts places in the order in which they are read; in a file, from the top.
 const fn rank(origin: &Origin) -> (u8, usize) {
     match origin {
-        Origin::Default => (0, 0),
+        Origin::Default | Origin::Profile(_) => (0, 0),
         Origin::File { line, .. } => (1, *line),
         Origin::Environment(_) => (2, 0),
         Origin::Flag(_) => (3, 0),
@@ -306,11 +259,25 @@ pub(super) fn related(draft: &Draft, rows: &[Row], problems: &mut Vec<Problem>) 
             wrong("workers.backoff_min", what, "raise workers.backoff_max too");
         }
     }
+    for name in &draft.forwarding.server_variables {
+        if Variable::of(name.trim()).is_none() {
+            let names: Vec<_> = Variable::names().collect();
+            let what = format!(
+                "unknown server variable ({name:?}), allowed: {}, CONTENT_LENGTH, CONTENT_TYPE, HTTP_NAME",
+                names.join(", ")
+            );
+            wrong("forwarding.server_variables", what, "HTTP_NAME is the request's field NAME, with _ for -");
+        }
+    }
     if origin(rows, "access_log.format") != Origin::Default && draft.access_log_path.is_none() {
         let what = "no access log to format (access_log.path is off)".to_owned();
         wrong("access_log.format", what, "set access_log.path to a file, or to \"-\" for standard output");
     }
-    if draft.engine == Some(EngineChoice::Monoio) && !cfg!(target_os = "linux") {
+    if let Some(folder) = draft.site.files.as_ref().filter(|folder| !folder.is_dir()) {
+        let what = format!("no such folder ({}), allowed: a folder that exists", folder.display());
+        wrong("site.files", what, "make it, or leave the setting out");
+    }
+    if draft.engine == Some(EngineChoice::Monoio) && !HAS_MONOIO {
         wrong("server.engine", "not on this system (\"monoio\"), allowed: \"compio\"".to_owned(), "leave it out");
     }
     if let Some(metrics) = draft.metrics
@@ -328,7 +295,7 @@ pub(super) fn related(draft: &Draft, rows: &[Row], problems: &mut Vec<Problem>) 
 fn long_path(runtime_dir: &Path, rows: &[Row], problems: &mut Vec<Problem>) {
     let most = Endpoint::PATH_BYTES_MAX - ENDPOINT_NAME_BYTES;
     let length = runtime_dir.as_os_str().len();
-    if length > most && !cfg!(windows) {
+    if length > most && Endpoint::IS_FILE {
         let what = format!("too long ({length} bytes), allowed: up to {most} bytes");
         problems.push(
             Problem::new(origin(rows, "server.runtime_dir"), "server.runtime_dir", what)
@@ -338,12 +305,14 @@ fn long_path(runtime_dir: &Path, rows: &[Row], problems: &mut Vec<Problem>) {
 }
 
 /// Shows what was found out beside what was written.
-fn show_effective(rows: &mut [Row], cpus: usize, runtime_dir: &Path) {
+fn show_effective(rows: &mut [Row], cpus: usize, runtime_dir: &Path, profile: Profile) {
     for row in rows {
         if row.value == "auto" && row.key.ends_with(".count") {
             row.value = format!("auto ({cpus})");
         } else if row.key == "server.runtime_dir" {
             row.value = runtime_dir.display().to_string();
+        } else if row.key == "app.profile" {
+            row.value = profile.name().to_owned();
         }
     }
 }

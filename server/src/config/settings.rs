@@ -32,7 +32,7 @@ pub(super) struct Setting {
 }
 
 /// The sections and what they are about, in the order of the reference.
-pub(super) const SECTIONS: [(&str, &str); 13] = [
+pub(super) const SECTIONS: [(&str, &str); 14] = [
     ("server", "The server as a whole."),
     ("app", "What each worker runs."),
     ("workers", "The node processes."),
@@ -45,6 +45,7 @@ pub(super) const SECTIONS: [(&str, &str); 13] = [
     ("response", "How responses travel."),
     ("errors", "What clients see when Forebay answers itself."),
     ("watch", "Files whose change recycles the application."),
+    ("site", "What is answered without the application."),
     ("debugger", "Node's inspector, reached through the application's own address."),
 ];
 

@@ -18,8 +18,9 @@ use crate::access_log::AccessLogHandle;
 use crate::bulletin::{Bulletin, Door, Endpoints, Notice, Phase};
 use crate::config::{FrontConfig, TransportChoice};
 use crate::live::Live;
+use crate::signals;
 use crate::supervisor::runtime_dir::StartError;
-use crate::supervisor::{Command, Outcome, signals};
+use crate::supervisor::{Command, Outcome};
 
 /// What clients of a front alone get to be finished when it stops. 30 s, as `workers.drain_timeout`.
 const FRONT_DRAIN: Duration = Duration::from_secs(30);
@@ -86,7 +87,8 @@ fn wait_and_drain(bulletin: &Bulletin, told: &Receiver<Command>, log: Option<&Ac
                 log.into_iter().for_each(AccessLogHandle::reopen);
                 warn!(target: "forebay", "no workers to reload: they are not ours; the access log is opened again");
             }
-            (None, _) => {}
+            // Whose application is offline is not known here.
+            (Some(Command::Offline(_)) | None, _) => {}
         }
     }
 }

@@ -6,6 +6,7 @@
 mod front;
 mod observe;
 mod shards;
+mod site;
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,12 +26,14 @@ use crate::app::assets;
 use crate::bulletin::{Bulletin, Endpoints, SLOTS_PER_WORKER, WORKERS_ROOM};
 use crate::config::{Config, ConfigErrors, EngineChoice, FrontConfig, PIPE_FILE, TransportChoice};
 use crate::live::Live;
+use crate::signals;
 use crate::supervisor::logs::Output;
 use crate::supervisor::runtime_dir::StartError;
-use crate::supervisor::{Options, Outcome, Supervisor, signals};
+use crate::supervisor::{Options, Outcome, Supervisor};
 use front::front_on;
 use observe::{start_log, start_metrics};
 use shards::{Plan, bind, join};
+use site::start_origin;
 
 /// Runs an application until it is told to stop. `reload` resolves the same command line again.
 pub fn run<F>(config: Config, reload: F) -> ExitCode
@@ -82,7 +85,8 @@ where
 {
     let workers = u16::try_from(config.workers.count).unwrap_or(u16::MAX / SLOTS_PER_WORKER).max(WORKERS_ROOM);
     let endpoints = worker_endpoints(config.workers.runtime_dir.clone());
-    let bulletin = Arc::new(Bulletin::new(one_route(workers * SLOTS_PER_WORKER), config.shards.count, endpoints));
+    let slots = one_route(workers * SLOTS_PER_WORKER);
+    let bulletin = Arc::new(Bulletin::new(slots, config.shards.count, endpoints).with_origin());
     let listen = bind::<E>(config.listen.iter().map(|&address| (0, address)), config.shards.count)?;
     let addresses: Vec<SocketAddr> = listen.iter().map(|(_, bound)| E::local_addr(&bound[0])).collect();
     let (log, writer) = start_log(config.access_log.as_ref())?;
@@ -96,13 +100,14 @@ where
         preload: config.workers.preload.then(|| config.workers.runtime_dir.join(assets::PRELOAD_FILE)),
         output: Output::standard(),
     };
-    let supervisor = Supervisor::new(config.clone(), Arc::clone(&bulletin), options)?;
+    let mut supervisor = Supervisor::new(config.clone(), Arc::clone(&bulletin), options)?;
     assets::install(&config.workers.runtime_dir).map_err(|error| StartError {
         what: format!("workers.runtime_dir: cannot write to {} ({error})", config.workers.runtime_dir.display()),
         hint: "name a folder that this user can write to".into(),
     })?;
     start_metrics(config.metrics, &bulletin, SLOTS_PER_WORKER)?;
     signals::install(supervisor.commands()).map_err(no_thread)?;
+    let _origin = start_origin(&config, &bulletin, &mut supervisor)?;
     let pipe = pipe_of(&config);
     let plan = Plan {
         bulletin: Arc::clone(&bulletin),
@@ -126,13 +131,13 @@ fn one_route(slots: u16) -> Vec<Range<u16>> {
 
 /// `w3.12.sock`: the twelfth process of slot 3. A name is never used twice, so a stale socket cannot be mistaken.
 fn worker_endpoints(folder: PathBuf) -> Endpoints {
-    Box::new(move |worker, generation| Endpoint::new(folder.join(format!("{worker}.{}.sock", generation.0))))
+    Box::new(move |worker, generation| Endpoint::within(&folder, &format!("{worker}.{}.sock", generation.0)))
 }
 
 /// Where workers that speak frames dial in; none if they all speak HTTP.
 pub(crate) fn pipe_of(config: &Config) -> Option<PathBuf> {
     let wanted = config.transport != TransportChoice::Http && config.workers.preload;
-    wanted.then(|| config.workers.runtime_dir.join(PIPE_FILE))
+    wanted.then(|| Endpoint::within(&config.workers.runtime_dir, PIPE_FILE).path().to_path_buf())
 }
 
 fn no_thread(error: io::Error) -> StartError {

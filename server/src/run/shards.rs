@@ -7,15 +7,14 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Sender, bounded};
+use forebay_transports::machine::{PORT_DENIED, SHOW_ADDRESSES, raise_descriptor_limit, usable_cpus, who_listens};
 use forebay_transports::{Endpoint, Engine, EngineOptions};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::error;
 
 use super::no_thread;
 use crate::access_log::AccessLogHandle;
 use crate::bulletin::{Bulletin, Phase};
 use crate::config::ShardsConfig;
-use crate::cpus::usable_cpus;
 use crate::live::Live;
 use crate::shard::{self, Setup};
 use crate::supervisor::runtime_dir::StartError;
@@ -29,6 +28,7 @@ pub(super) fn bind<E: Engine>(
     addresses: impl Iterator<Item = (u16, SocketAddr)>,
     shards: usize,
 ) -> Result<Bounds<E>, StartError> {
+    // Each client and each exchange takes a descriptor.
     raise_descriptor_limit();
     let one = |(route, address)| match E::bind(address, shards) {
         Ok(bound) => Ok((route, bound)),
@@ -40,24 +40,15 @@ pub(super) fn bind<E: Engine>(
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> StartError {
     let kind = error.kind();
     let hint = if kind == io::ErrorKind::AddrInUse {
-        format!("another process listens there: `ss -ltnp 'sport = :{}'`", address.port())
+        format!("another process listens there: `{}`", who_listens(address.port()))
     } else if kind == io::ErrorKind::PermissionDenied {
-        "ports below 1024 need the capability CAP_NET_BIND_SERVICE, or another port".to_string()
+        PORT_DENIED.to_string()
     } else if kind == io::ErrorKind::AddrNotAvailable {
-        "the address must be one of this machine's: `ip address`".to_string()
+        format!("the address must be one of this machine's: `{SHOW_ADDRESSES}`")
     } else {
         "name another address with --listen".to_string()
     };
     StartError { what: format!("server.listen: cannot listen on {address} ({error})"), hint }
-}
-
-/// Each client and each exchange takes a descriptor, so the soft limit is raised to the hard one.
-fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        // Where that is refused the old limit holds, and accepting says so when it is reached.
-        let _refused = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    }
 }
 
 /// What every shard has in common.

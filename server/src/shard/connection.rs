@@ -4,7 +4,7 @@
 //! words. Everything an exchange needs lives in an arena block for as long as the exchange lasts.
 
 use std::future::poll_fn;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
@@ -14,13 +14,15 @@ use forebay_core::buf::{Chunk, ChunkSize, Slice};
 use forebay_core::http1::{HeadScanner, Reject, Scan};
 use forebay_transports::{Completion, Conn, Peer};
 
-use super::exchange::{After, exchange};
+use super::ending::After;
+use super::exchange::exchange;
 use super::op::{Op, reader, settle};
 use super::record::Outcome;
-use super::respond::Then;
+use super::respond::{Answer, Then};
 use super::timers::Timer;
 use super::{Engine, Shard};
 use crate::bulletin::{ShardStats, Shed};
+use crate::status::Cause;
 
 /// How long a closing connection waits for the client to read the answer. 2 s.
 const LINGER: Duration = Duration::from_secs(2);
@@ -39,9 +41,10 @@ pub(super) struct Client<E: Engine> {
     pub(super) route: u16,
     /// Its address; an IPv4 address in IPv6 form is one of IPv4.
     pub(super) address: IpAddr,
-    /// Its port, and the one it connected to.
+    /// Its port.
     pub(super) port: u16,
-    pub(super) local_port: u16,
+    /// What it connected to.
+    pub(super) local: SocketAddr,
 }
 
 /// Why no request came.
@@ -81,7 +84,7 @@ pub(super) fn start<E: Engine>(shard: &Rc<Shard<E>>, conn: E::Downstream, peer: 
         route,
         address: ip.to_canonical(),
         port: peer.remote.port(),
-        local_port: peer.local.port(),
+        local: peer.local,
     };
     let counted = Counted::new(Rc::clone(shard));
     if crowded {
@@ -103,7 +106,8 @@ async fn serve<E: Engine>(counted: Counted<E>, client: Client<E>) {
 async fn turn_away<E: Engine>(counted: Counted<E>, client: Client<E>) {
     let shard = &*counted.0;
     let reads = pin!(reader(&client.conn));
-    let sent = shard.answer(&client.conn, &client.timer, Shed::Connections.into(), Then::CLOSE).await;
+    let answer = Answer::shed(Shed::Connections, Cause::Connections);
+    let sent = shard.answer(&client.conn, &client.timer, answer, Then::CLOSE).await;
     close(shard, &client, reads, sent).await;
 }
 

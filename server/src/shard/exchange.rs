@@ -9,7 +9,7 @@ use std::rc::Rc;
 use forebay_core::buf::{Chunk, ChunkSize, Slice};
 use forebay_core::dispatch::{Failure, Seen, Verdict, after_failure};
 use forebay_core::http1::{
-    Added, Forwarding, Framing, Reject, RequestFacts, RequestHead, encode_request, judge_request,
+    Added, Forwarding, Framing, Full, Reject, RequestFacts, RequestHead, Variables, encode_request, judge_request,
 };
 use forebay_core::id::RequestId;
 use forebay_core::limits::Limits;
@@ -18,6 +18,8 @@ use forebay_core::time::Timestamp;
 use forebay_transports::Completion;
 
 use super::connection::Client;
+use super::detour::Detour;
+use super::ending::{After, cause_of, complete, cut, give_up, refuse, report, say, turn_down};
 use super::lease::{Lease, Refusal};
 use super::op::{Op, reader, writer};
 use super::over_http::HttpSide;
@@ -26,28 +28,15 @@ use super::pipe::{self, Pipe};
 use super::pump::{Fault, pump};
 use super::record::{AddressText, Outcome};
 use super::relay::{Relay, too_large};
-use super::respond::{Answer, Then};
+use super::respond::Answer;
 use super::{Engine, Shard};
-use crate::bulletin::{Event, ShardStats};
+use crate::bulletin::ShardStats;
 use crate::config::Affinity;
 use crate::live::Live;
+use crate::status::Cause;
 
 /// Room for what encoding adds to a request head: forwarding fields with addresses and host names, request id.
 const HEAD_ROOM: usize = 512;
-
-/// The answer to a head for which the worker's form has no room.
-const HEAD_TOO_LARGE: Reject = Reject { status: 431, reason: "The head is larger than this server accepts." };
-
-/// What becomes of the client's connection after an exchange.
-#[derive(Debug)]
-pub(super) enum After {
-    /// It may bring another request, of which these bytes are here.
-    Next(Option<Slice>),
-    /// It is closed once the client has read what was written.
-    Close,
-    /// It is broken off: the client is gone, or must not take a part for the whole.
-    Abort,
-}
 
 /// Serves the request with this head; `rest` is what else was read with it.
 pub(super) async fn exchange<E: Engine>(
@@ -66,32 +55,59 @@ pub(super) async fn exchange<E: Engine>(
         Ok((parsed, facts)) => (parsed, *facts),
         Err(reject) => return turn_down(shard, client, &head, id, began, *reject).await,
     };
-    let request = Request { live: &live, head: parsed, bytes: head.len(), facts, id };
-    let mut relay = Relay::new(&shard.pool, &live.limits, began, facts);
-    relay.key = key(live.affinity, parsed, client.address);
+    let request = Request { live: &live, head: parsed, bytes: head.len(), facts, id, route: client.route };
     let mut outcome = Outcome { bytes_in: head.len() as u64, ..Outcome::default() };
-    let after = match rest.map_or(Ok(()), |rest| relay.on_client_bytes(rest)) {
-        Ok(()) => attempts(shard, client, client_reads, &request, &mut relay, &mut outcome).await,
-        Err(reject) => refuse(shard, client, &relay, reject, &mut outcome).await,
+    let after = match shard.detour(parsed, live.trusts(client.address)) {
+        None => serve(shard, client, client_reads, &request, began, rest, &mut outcome).await,
+        Some(Detour::Abort) => After::Abort,
+        // In a place of its own: an exchange with the application need not carry room for it.
+        Some(Detour::Origin(target)) => {
+            Box::pin(serve_by_origin(shard, client, client_reads, &request, &target, began, rest, &mut outcome)).await
+        }
     };
-    outcome.bytes_in += relay.body_bytes();
-    outcome.bytes_out += relay.bytes_out;
     shard.record(client, &head, id, began, &outcome);
     after
 }
 
-/// Answers a request that cannot be accepted.
-async fn turn_down<E: Engine>(
+/// Serves a request that is not for the application: the origin gets it with `target` in place of the client's own.
+#[expect(clippy::too_many_arguments, reason = "an exchange's own, and where it goes")]
+async fn serve_by_origin<E: Engine>(
     shard: &Shard<E>,
     client: &Client<E>,
-    head: &[u8],
-    id: RequestId,
+    client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
+    request: &Request<'_, '_>,
+    target: &str,
     began: Timestamp,
-    reject: Reject,
+    rest: Option<Slice>,
+    outcome: &mut Outcome,
 ) -> After {
-    shard.record(client, head, id, began, &Outcome::rejected(reject));
-    shard.answer(&client.conn, &client.timer, reject.into(), Then::CLOSE).await;
-    After::Close
+    let head = request.head.with_target(target.as_bytes());
+    let bytes = request.bytes + target.len();
+    let route = shard.bulletin.origin().unwrap_or_default();
+    let Request { live, facts, id, .. } = *request;
+    let request = Request { live, head: &head, bytes, facts, id, route };
+    serve(shard, client, client_reads, &request, began, rest, outcome).await
+}
+
+/// Serves a request that was accepted.
+async fn serve<E: Engine>(
+    shard: &Shard<E>,
+    client: &Client<E>,
+    client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
+    request: &Request<'_, '_>,
+    began: Timestamp,
+    rest: Option<Slice>,
+    outcome: &mut Outcome,
+) -> After {
+    let mut relay = Relay::new(&shard.pool, request.live, began, request.facts);
+    relay.key = key(request.live.affinity, request.head, client.address);
+    let after = match rest.map_or(Ok(()), |rest| relay.on_client_bytes(rest)) {
+        Ok(()) => attempts(shard, client, client_reads, request, &mut relay, outcome).await,
+        Err(reject) => refuse(shard, client, &relay, reject, outcome).await,
+    };
+    outcome.bytes_in += relay.body_bytes();
+    outcome.bytes_out += relay.bytes_out;
+    after
 }
 
 /// A request as it is given to workers.
@@ -101,6 +117,8 @@ struct Request<'r, 'h> {
     bytes: usize,
     facts: RequestFacts,
     id: RequestId,
+    /// Whose workers may have it.
+    route: u16,
 }
 
 /// Takes a head apart and judges it.
@@ -115,9 +133,12 @@ fn admit<'h>(limits: &Limits, bytes: &'h [u8]) -> Result<(RequestHead<'h>, Reque
     }
 }
 
-impl Request<'_, '_> {
+impl<'r> Request<'r, '_> {
     /// The fields to add for the worker, if any.
-    fn forwarding<'a, E: Engine>(&self, client: &Client<E>, address: &'a AddressText) -> Option<Forwarding<'a>> {
+    fn forwarding<'a, E: Engine>(&self, client: &Client<E>, address: &'a AddressText) -> Option<Forwarding<'a>>
+    where
+        'r: 'a,
+    {
         self.live.forwarding.as_ref().map(|config| Forwarding {
             peer: address.as_bytes(),
             scheme: "http",
@@ -129,11 +150,16 @@ impl Request<'_, '_> {
                 forwarded: config.forwarded,
                 request_id: config.request_id,
             },
+            variables: Variables {
+                list: &self.live.variables,
+                peer_port: client.port,
+                local: Some((client.local.ip(), client.local.port())),
+            },
         })
     }
 
     /// The head for a worker that speaks HTTP/1.1.
-    fn encode<E: Engine>(&self, shard: &Shard<E>, client: &Client<E>) -> Result<Slice, Reject> {
+    fn encode<E: Engine>(&self, shard: &Shard<E>, client: &Client<E>) -> Result<Slice, Full> {
         let address = AddressText::new(client.address);
         let forwarding = self.forwarding(client, &address);
         let size = ChunkSize::holding(self.bytes + HEAD_ROOM).unwrap_or(ChunkSize::Large);
@@ -141,7 +167,7 @@ impl Request<'_, '_> {
         if encode_request(self.head, &self.facts, forwarding.as_ref(), &mut out).is_err() {
             // Host names in the added fields can be long: the largest chunk holds any head and three times its host.
             out = shard.pool.take(ChunkSize::Large);
-            encode_request(self.head, &self.facts, forwarding.as_ref(), &mut out).map_err(|_full| HEAD_TOO_LARGE)?;
+            encode_request(self.head, &self.facts, forwarding.as_ref(), &mut out)?;
         }
         Ok(out.freeze())
     }
@@ -171,8 +197,8 @@ enum Ended {
     Complete,
     /// Nothing was sent: nobody takes it there, or, with `hung`, nobody said so in time.
     Nobody { hung: bool },
-    /// The request cannot be put into the worker's form.
-    Rejected(Reject),
+    /// The request's head does not fit the worker's form.
+    TooLarge,
     /// It broke off.
     Failed(Fault),
 }
@@ -186,20 +212,25 @@ async fn attempts<'s, E: Engine>(
     relay: &mut Relay<'s>,
     outcome: &mut Outcome,
 ) -> After {
-    let mut left = relay.limits.attempts_max;
+    let mut left = relay.live.limits.attempts_max;
     loop {
-        let mut lease = match shard.enter(client.route, relay, client_reads.as_mut()).await {
+        let mut lease = match shard.enter(request.route, relay, client_reads.as_mut()).await {
             Ok(lease) => lease,
-            Err(Refusal::Shed(shed)) => {
-                shard.count_shed(shed);
-                outcome.shed(shed);
-                return say(shard, client, relay, shed.into(), outcome).await;
+            Err(Refusal::Shed(nobody)) => {
+                shard.count_shed(nobody.shed);
+                outcome.process = nobody.process.or(outcome.process);
+                let answer = Answer::shed(nobody.shed, nobody.cause);
+                return say(shard, client, relay, answer, outcome).await;
             }
             Err(Refusal::Fault(fault)) => {
-                return give_up(shard, client, relay, fault, outcome).await;
+                let has_left = matches!(fault, Fault::Client(_));
+                let cause = if has_left { Cause::ClientLeftWaiting } else { relay.cause_of(fault) };
+                return give_up(shard, client, relay, fault, cause, outcome).await;
             }
         };
-        outcome.worker = Some(lease.worker);
+        if !shard.is_origin(request.route) {
+            (outcome.worker, outcome.process) = (Some(lease.worker), Some((lease.worker, lease.generation)));
+        }
         let reads = client_reads.as_mut();
         let ended = match shard.pipe_of(lease.worker, lease.generation) {
             Some(pipe) => over_pipe(shard, client, reads, request, relay, &mut lease, pipe).await,
@@ -212,25 +243,27 @@ async fn attempts<'s, E: Engine>(
                 // A dial that hangs costs time, and with several such workers their turns would come again for ever.
                 left = left.saturating_sub(u8::from(hung));
                 if shard.external || left == 0 {
-                    return say(shard, client, relay, Answer::UNREACHABLE, outcome).await;
+                    let cause = if hung { Cause::WorkerBusy } else { Cause::Unreachable };
+                    return say(shard, client, relay, cause.into(), outcome).await;
                 }
                 // Nothing was sent, so a refusal is no attempt; `enter` bounds the time.
                 shard.suspect(lease.worker, lease.generation);
             }
-            Ended::Rejected(reject) => return refuse(shard, client, relay, reject, outcome).await,
+            Ended::TooLarge => return say(shard, client, relay, Cause::HeadTooLarge.into(), outcome).await,
             Ended::Failed(fault) => {
                 left = left.saturating_sub(1);
                 report(shard, &lease, fault);
+                let cause = cause_of(shard, relay, &lease, fault);
                 let Fault::Worker(seen) = fault else {
-                    return give_up(shard, client, relay, fault, outcome).await;
+                    return give_up(shard, client, relay, fault, cause, outcome).await;
                 };
                 match verdict(relay, seen, left) {
                     Verdict::Again => {
                         ShardStats::add(&shard.stats().retries, 1);
                         relay.rewind();
                     }
-                    Verdict::BadGateway => return say(shard, client, relay, Answer::BAD_GATEWAY, outcome).await,
-                    Verdict::Cut => return cut(relay, outcome),
+                    Verdict::BadGateway => return say(shard, client, relay, cause.into(), outcome).await,
+                    Verdict::Cut => return cut(relay, cause, outcome),
                 }
             }
         }
@@ -249,10 +282,10 @@ async fn over_pipe<'s, E: Engine>(
 ) -> Ended {
     let address = AddressText::new(client.address);
     let forwarding = request.forwarding(client, &address);
-    let origin = pipe::Origin { address: address.as_bytes(), port: client.port, local_port: client.local_port };
+    let origin = pipe::Origin { address: address.as_bytes(), port: client.port, local_port: client.local.port() };
     let stream = match pipe.open(request.head, &request.facts, forwarding.as_ref(), &origin, relay) {
         Ok(stream) => stream,
-        Err(Unsendable::TooLarge | Unsendable::TooManyFields) => return Ended::Rejected(HEAD_TOO_LARGE),
+        Err(Unsendable::TooLarge | Unsendable::TooManyFields) => return Ended::TooLarge,
         Err(Unsendable::Full) => return Ended::Nobody { hung: false },
     };
     let mut side = PipeSide::new(shard, stream);
@@ -272,12 +305,9 @@ async fn over_http<'s, E: Engine>(
     lease: &mut Lease<'_, E>,
     left: u8,
 ) -> Ended {
-    let head = match request.encode(shard, client) {
-        Ok(head) => head,
-        Err(reject) => return Ended::Rejected(reject),
-    };
+    let Ok(head) = request.encode(shard, client) else { return Ended::TooLarge };
     // What rests here may be stale; a request that has met that once is not sent to meet it again.
-    let mut link = match shard.connect(lease, left < relay.limits.attempts_max).await {
+    let mut link = match shard.connect(lease, left < relay.live.limits.attempts_max).await {
         Ok(link) => link,
         Err(error) => return Ended::Nobody { hung: error.kind() == ErrorKind::TimedOut },
     };
@@ -317,87 +347,4 @@ fn verdict(relay: &Relay<'_>, seen: Seen, left: u8) -> Verdict {
         held: relay.is_held(),
         attempts_left: left > 0,
     })
-}
-
-/// The exchange is complete: the client's connection may perhaps be used again.
-fn complete<E: Engine>(relay: &mut Relay<'_>, lease: Lease<'_, E>, outcome: &mut Outcome) -> After {
-    drop(lease);
-    let Some((facts, delivery)) = relay.delivery else {
-        return After::Abort;
-    };
-    outcome.status = facts.status;
-    if delivery.keep_alive && relay.request_done && !relay.client_ended {
-        After::Next(relay.carry.take())
-    } else {
-        After::Close
-    }
-}
-
-/// Ends an exchange that cannot be completed: with an answer if nothing of a response has gone out, else by a cut.
-async fn give_up<E: Engine>(
-    shard: &Shard<E>,
-    client: &Client<E>,
-    relay: &mut Relay<'_>,
-    fault: Fault,
-    outcome: &mut Outcome,
-) -> After {
-    if relay.response_begun() {
-        let after = cut(relay, outcome);
-        // The client has all of the response, only its request did not come to an end: let it read.
-        let is_whole = relay.response_done() && relay.to_client.is_empty();
-        return if is_whole && fault != Fault::Client { After::Close } else { after };
-    }
-    match fault {
-        Fault::Client => After::Abort,
-        Fault::Request(reject) => refuse(shard, client, relay, reject, outcome).await,
-        Fault::Garbled(_) => say(shard, client, relay, Answer::GARBLED, outcome).await,
-        Fault::Silent => say(shard, client, relay, Answer::SILENT, outcome).await,
-        Fault::Worker(_) | Fault::Stalled => say(shard, client, relay, Answer::BAD_GATEWAY, outcome).await,
-    }
-}
-
-/// A response that has begun cannot be completed. The status the client saw is what is recorded.
-fn cut(relay: &Relay<'_>, outcome: &mut Outcome) -> After {
-    outcome.status = relay.delivery.as_ref().map_or(0, |(facts, _)| facts.status);
-    After::Abort
-}
-
-async fn refuse<E: Engine>(
-    shard: &Shard<E>,
-    client: &Client<E>,
-    relay: &Relay<'_>,
-    reject: Reject,
-    outcome: &mut Outcome,
-) -> After {
-    *outcome = Outcome { bytes_in: outcome.bytes_in, ..Outcome::rejected(reject) };
-    shard.answer(&client.conn, &client.timer, reject.into(), Then::after(&relay.request, false)).await;
-    After::Close
-}
-
-/// Answers in place of the worker. The connection stays open if the request has been read to its end.
-async fn say<E: Engine>(
-    shard: &Shard<E>,
-    client: &Client<E>,
-    relay: &mut Relay<'_>,
-    answer: Answer,
-    outcome: &mut Outcome,
-) -> After {
-    outcome.status = answer.status;
-    let keep = relay.request_done && !relay.client_ended && shard.is_serving();
-    let then = Then::after(&relay.request, keep);
-    let sent = shard.answer(&client.conn, &client.timer, answer, then).await;
-    match (sent, then.keep_alive) {
-        (true, true) => After::Next(relay.carry.take()),
-        (true, false) => After::Close,
-        (false, _) => After::Abort,
-    }
-}
-
-fn report<E: Engine>(shard: &Shard<E>, lease: &Lease<'_, E>, fault: Fault) {
-    let (worker, generation) = (lease.worker, lease.generation);
-    match fault {
-        Fault::Garbled(what) => shard.bulletin.report(Event::Garbled(worker, generation, what)),
-        Fault::Silent => shard.bulletin.report(Event::Silent(worker, generation)),
-        Fault::Client | Fault::Request(_) | Fault::Worker(_) | Fault::Stalled => {}
-    }
 }

@@ -13,10 +13,11 @@ use forebay_core::time::Timestamp;
 use forebay_transports::Completion;
 
 use super::op::Op;
-use super::pump::Fault;
+use super::pump::{Fault, Left};
 use super::relay::Relay;
 use super::{Engine, Shard};
-use crate::bulletin::{Door, Shed};
+use crate::bulletin::{Condition, Door, Phase, Shed};
+use crate::status::Cause;
 
 /// How often the first in the queue looks again on its own: what other shards free is not announced. 5 ms.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -63,9 +64,26 @@ impl<E: Engine> Drop for Lease<'_, E> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// Overload or absence: 503.
-    Shed(Shed),
+    Shed(Nobody),
     /// The client left, or sent a bad body, while it waited.
     Fault(Fault),
+}
+
+/// Nobody takes a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Nobody {
+    /// What it is counted as.
+    pub(super) shed: Shed,
+    /// Why.
+    pub(super) cause: Cause,
+    /// Whose start has failed, if that is why.
+    pub(super) process: Option<(WorkerId, Generation)>,
+}
+
+impl Nobody {
+    fn because(shed: Shed, cause: Cause) -> Self {
+        Self { shed, cause, process: None }
+    }
 }
 
 /// What one shard remembers about the slots of the table beyond the bulletin.
@@ -109,6 +127,11 @@ impl<E: Engine> Shard<E> {
         &self.queues[usize::from(route)]
     }
 
+    /// Whether a route is the origin's, behind which there is no worker.
+    pub(super) fn is_origin(&self, route: u16) -> bool {
+        self.bulletin.origin() == Some(route)
+    }
+
     /// Wakes whoever is first in the queue.
     pub(super) fn wake_next(&self, route: u16) {
         if let Some(waker) = self.queue(route).borrow().front() {
@@ -134,11 +157,12 @@ impl<E: Engine> Shard<E> {
         let count = usize::from(slots.end - slots.start);
         let worker = |i: usize| WorkerId(slots.start + u16::try_from(i).unwrap_or(u16::MAX));
         let now = self.timers.now();
+        let frames_only = self.frames_only && !self.is_origin(route);
         let at = |i| {
             let (worker, notice) = (worker(i), self.bulletin.notice(worker(i)));
             let open = notice.door == Door::Open
                 && !self.suspects.has(worker, notice.generation, now)
-                && (!self.frames_only || self.is_fed(worker, notice.generation));
+                && (!frames_only || self.is_fed(worker, notice.generation));
             Candidate { open, in_flight: self.bulletin.in_flight(worker) }
         };
         let is_own = |&i: &usize| {
@@ -180,7 +204,7 @@ impl<E: Engine> Shard<E> {
         let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
         let joined = self.queue(route).borrow_mut().join(waker);
         let Ok(ticket) = joined else {
-            return Err(Refusal::Shed(Shed::QueueFull));
+            return Err(Refusal::Shed(Nobody::because(Shed::QueueFull, Cause::QueueFull)));
         };
         let place = Place { shard: self, route, ticket };
         self.publish_waiting();
@@ -193,12 +217,12 @@ impl<E: Engine> Shard<E> {
             let now = E::now();
             let (deadline, shed) = self.patience(route, relay);
             if now >= deadline {
-                return Err(Refusal::Shed(shed));
+                return Err(Refusal::Shed(self.nobody(route, shed)));
             }
             let wants = if relay.request_done {
                 relay.carry.is_none()
             } else {
-                !relay.to_worker.is_full(relay.limits.window_bytes as usize)
+                !relay.to_worker.is_full(relay.live.limits.window_bytes as usize)
             };
             if wants && !client_reads.is_busy() && !relay.client_ended {
                 client_reads.as_mut().start(self.pool.take(relay.client_size));
@@ -238,12 +262,60 @@ impl<E: Engine> Shard<E> {
 
     /// Until when a request may wait, and what is said then.
     fn patience(&self, route: u16, relay: &Relay<'_>) -> (Timestamp, Shed) {
-        let (since, limits) = (relay.began, relay.limits);
+        let (since, limits) = (relay.began, &relay.live.limits);
         let mut slots = self.bulletin.route(usize::from(route));
         if slots.any(|slot| self.bulletin.notice(WorkerId(slot)).door == Door::Open) {
             (since + limits.queue_timeout, Shed::QueueTimeout)
+        } else if self.bulletin.phase() == Phase::Draining && !self.has_prospects(route) {
+            (since, Shed::Stopping)
+        } else if relay.live.errors.fails_fast() && self.is_hopeless(route) {
+            (since, Shed::NoWorker)
         } else {
             (since + limits.ready_wait_timeout, Shed::NoWorker)
+        }
+    }
+
+    fn conditions(&self, route: u16) -> impl Iterator<Item = (WorkerId, Condition)> {
+        let slots = self.bulletin.route(usize::from(route)).map(WorkerId);
+        slots.map(|worker| (worker, self.bulletin.station(worker).condition))
+    }
+
+    /// Whether a process is ready, or on its way to being so.
+    fn has_prospects(&self, route: u16) -> bool {
+        self.conditions(route).any(|(_, condition)| matches!(condition, Condition::Ready | Condition::Starting))
+    }
+
+    /// Whether every process that is wanted could not be started, and none is being tried at the moment.
+    fn is_hopeless(&self, route: u16) -> bool {
+        let failed = self.conditions(route).any(|(_, condition)| matches!(condition, Condition::Failed(_)));
+        failed && !self.has_prospects(route)
+    }
+
+    /// Why nobody took a request for so long.
+    fn nobody(&self, route: u16, shed: Shed) -> Nobody {
+        let cause = match shed {
+            Shed::QueueFull => Cause::QueueFull,
+            Shed::QueueTimeout => Cause::QueueTimeout,
+            Shed::Connections => Cause::Connections,
+            Shed::Stopping => Cause::Stopping,
+            Shed::NoWorker => return self.no_worker(route),
+        };
+        Nobody::because(shed, cause)
+    }
+
+    fn no_worker(&self, route: u16) -> Nobody {
+        let of = |worker| (worker, self.bulletin.notice(worker).generation);
+        let failed = self.conditions(route).find_map(|(worker, condition)| match condition {
+            Condition::Failed(cause) => Some((cause, of(worker))),
+            Condition::Unwanted | Condition::Starting | Condition::Ready => None,
+        });
+        let finishes = |worker| self.bulletin.notice(worker).door == Door::Draining;
+        match failed {
+            Some((cause, process)) => Nobody { shed: Shed::NoWorker, cause, process: Some(process) },
+            None if self.conditions(route).any(|(worker, _)| finishes(worker)) => {
+                Nobody::because(Shed::NoWorker, Cause::Recycling)
+            }
+            None => Nobody::because(Shed::NoWorker, Cause::NoWorker),
         }
     }
 }
@@ -252,7 +324,7 @@ fn on_read(relay: &mut Relay<'_>, result: std::io::Result<usize>, chunk: Chunk) 
     match result {
         Ok(0) | Err(_) => {
             relay.client_ended = true;
-            Err(Fault::Client)
+            Err(Fault::Client(Left::Gone))
         }
         Ok(count) => {
             relay.client_size = chunk.size().after_read(count);

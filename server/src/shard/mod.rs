@@ -8,6 +8,8 @@
 //! [`bulletin`](crate::bulletin), and never spawns, locks or reads a file.
 
 mod connection;
+mod detour;
+mod ending;
 mod exchange;
 mod lease;
 mod op;
@@ -36,6 +38,7 @@ use httpdate::HttpDate;
 use crate::access_log::AccessLogHandle;
 use crate::bulletin::{Bulletin, Phase, ShardStats, Shed};
 use crate::live::Live;
+use crate::site::Rewriting;
 use lease::{Queues, Suspects};
 use pipe::{Pipes, welcome_workers};
 use timers::{TICK, Timers};
@@ -100,6 +103,8 @@ struct Shard<E: Engine> {
     last_id: Cell<RequestId>,
     /// Clients connected.
     open: Cell<u32>,
+    /// What rules of a site work on.
+    rewriting: RefCell<Rewriting>,
     log: Option<AccessLogHandle>,
 }
 
@@ -196,6 +201,7 @@ impl<E: Engine> Shard<E> {
             suspects: Suspects::new(bulletin.slots()),
             last_id: Cell::new(RequestId::first(setup.boot, ShardId(u16::try_from(setup.index).unwrap_or(u16::MAX)))),
             open: Cell::new(0),
+            rewriting: RefCell::new(Rewriting::default()),
             log: setup.log,
             live: RefCell::new(Rc::new(Live::clone(&setup.live))),
             external: setup.external,

@@ -11,7 +11,7 @@ use forebay_transports::{Completion, Conn, Written};
 
 use super::op::{Op, settle};
 use super::pump::{Fault, Side};
-use super::relay::{Relay, Terms};
+use super::relay::{Relay, Sent, Terms};
 use super::{Engine, Shard};
 
 /// Bytes in one write beyond which a worker may have read part of it before it closed: node reads 64 KiB at a time.
@@ -35,6 +35,8 @@ pub(super) struct HttpSide<'p, 's, E: Engine, R, W> {
     reads: Pin<&'p mut R>,
     writes: Pin<&'p mut W>,
     wire: Wire,
+    /// Bytes of the head.
+    head_len: u64,
     /// Bytes in the write that is in flight.
     in_flight: usize,
     /// Bytes the socket accepted, and in how many writes.
@@ -42,6 +44,8 @@ pub(super) struct HttpSide<'p, 's, E: Engine, R, W> {
     writes_done: u32,
     /// The worker accepts no more.
     deaf: bool,
+    /// Its connection did not end in good order.
+    reset: bool,
     /// What a short write left over.
     rest: Queue,
 }
@@ -60,6 +64,7 @@ where
         writes: Pin<&'p mut W>,
         head: Slice,
     ) -> Self {
+        let head_len = head.len() as u64;
         let wire = Wire::Head(head);
         Self {
             shard,
@@ -67,10 +72,12 @@ where
             reads,
             writes,
             wire,
+            head_len,
             in_flight: 0,
             accepted: 0,
             writes_done: 0,
             deaf: false,
+            reset: false,
             rest: Queue::new(),
         }
     }
@@ -114,9 +121,14 @@ where
             }
             // A tunnel's end is passed on, a broken one is cut.
             Ok(0) if relay.on_worker_end() => Ok(()),
-            Ok(_) => Err(Fault::Worker(self.seen(None))),
+            Ok(_) => {
+                relay.on_lost(chunk);
+                Err(Fault::Worker(self.seen(None)))
+            }
             Err(error) => {
                 relay.worker_spent = true;
+                relay.on_lost(chunk);
+                self.reset = true;
                 Err(Fault::Worker(self.seen(Some(&error))))
             }
         }
@@ -208,6 +220,17 @@ where
 
     fn is_deaf(&self) -> bool {
         self.deaf
+    }
+
+    fn sent(&self, relay: &Relay<'_>) -> Sent {
+        let reset = self.reset;
+        match self.accepted {
+            0 => Sent::Nothing,
+            some if some < self.head_len => Sent::PartOfHead,
+            _ if !self.deaf && self.has_sent_all(relay) => Sent::All { reset },
+            some if some == self.head_len => Sent::Head,
+            _ => Sent::PartOfBody,
+        }
     }
 
     fn on_client_wrote(&mut self, _bytes: usize, _empty: bool) {

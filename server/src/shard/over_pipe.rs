@@ -2,9 +2,11 @@
 
 use std::task::{Context, Poll};
 
+use forebay_core::dispatch::Seen;
+
 use super::pipe::Stream;
 use super::pump::{Fault, Side};
-use super::relay::{Relay, Terms};
+use super::relay::{Relay, Sent, Terms};
 use super::{Engine, Shard};
 
 /// One attempt on a stream.
@@ -91,7 +93,7 @@ impl<E: Engine> Side for PipeSide<'_, E> {
             self.done = true;
             if relay.delivery.is_none() || self.raw {
                 if !relay.on_worker_end() {
-                    return Poll::Ready(Err(Fault::Worker(forebay_core::dispatch::Seen::Answered)));
+                    return Poll::Ready(Err(Fault::Worker(Seen::Answered)));
                 }
             } else {
                 relay.on_reply_end();
@@ -110,6 +112,18 @@ impl<E: Engine> Side for PipeSide<'_, E> {
 
     fn is_deaf(&self) -> bool {
         self.deaf
+    }
+
+    fn sent(&self, relay: &Relay<'_>) -> Sent {
+        let left = relay.to_worker.len() as u64;
+        if relay.request_done && left == 0 {
+            // A connection that broke leaves open what was read; a reset of the stream alone does not.
+            Sent::All { reset: matches!(self.broken, Some(Fault::Worker(Seen::Perhaps))) }
+        } else if relay.body_bytes() == left {
+            Sent::Head
+        } else {
+            Sent::PartOfBody
+        }
     }
 
     fn on_client_wrote(&mut self, bytes: usize, empty: bool) {

@@ -18,7 +18,7 @@ use forebay_transports::{Completion, Conn, Written};
 
 use super::lease::Lease;
 use super::op::{Op, settle, writer};
-use super::relay::Relay;
+use super::relay::{Garbled, Relay, Sent};
 use super::timers::{TICK, Timer};
 use super::{Engine, Shard};
 
@@ -34,17 +34,28 @@ const HALF_CLOSE_GRACE: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// The client has gone, or takes nothing.
-    Client,
+    Client(Left),
     /// The request's body is not acceptable, or did not come.
     Request(Reject),
     /// The worker's connection ended, or the worker gave the exchange up.
     Worker(Seen),
     /// The worker sent something that is not a response.
-    Garbled(&'static str),
+    Garbled(Garbled),
     /// The response did not begin in time.
     Silent,
     /// The response, or both directions of a tunnel, stood still for too long.
     Stalled,
+}
+
+/// How it shows that a client has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Its direction has ended.
+    Gone,
+    /// It cannot be written to.
+    Unwritable,
+    /// It takes nothing for too long.
+    Slow,
 }
 
 /// How a worker is reached: the half of an attempt that differs from one transport to the other. What it has for the
@@ -64,6 +75,9 @@ pub(super) trait Side {
 
     /// Whether the worker accepts no more.
     fn is_deaf(&self) -> bool;
+
+    /// How far the request has come.
+    fn sent(&self, relay: &Relay<'_>) -> Sent;
 
     /// The client has accepted `bytes`; nothing waits for it any more if `empty`.
     fn on_client_wrote(&mut self, bytes: usize, empty: bool);
@@ -147,6 +161,9 @@ pub(super) async fn pump<'s, E: Engine>(
         }
     };
     timer.clear();
+    if result.is_err() {
+        flow.relay.sent = flow.side.sent(flow.relay);
+    }
     flow.side.settle(flow.relay).await;
     // A response that ends with its connection would look whole.
     if result.is_err() && flow.relay.ends_with_connection() {
@@ -171,7 +188,7 @@ impl<'s, E: Engine, S: Side> Flow<'_, 's, E, S> {
         CW: Op<Queue, Done = Written>,
     {
         let relay = &mut *self.relay;
-        let window = relay.limits.window_bytes as usize;
+        let window = relay.live.limits.window_bytes as usize;
         if !client_writes.is_busy() && !relay.to_client.is_empty() {
             self.to_client = relay.to_client.len();
             self.client_write_since = self.shard.timers.now();
@@ -252,7 +269,7 @@ impl<'s, E: Engine, S: Side> Flow<'_, 's, E, S> {
 
     /// Until when something has to happen, and what it means if it does not.
     fn due(&self) -> (Timestamp, Fault) {
-        let (relay, limits) = (&*self.relay, self.relay.limits);
+        let (relay, limits) = (&*self.relay, &self.relay.live.limits);
         let mut due = (Timestamp::NEVER, Fault::Stalled);
         let mut at = |since: Timestamp, wait, fault| {
             let deadline = since + TICK + wait;
@@ -261,7 +278,7 @@ impl<'s, E: Engine, S: Side> Flow<'_, 's, E, S> {
             }
         };
         if self.to_client > 0 {
-            at(self.client_write_since, limits.send_timeout, Fault::Client);
+            at(self.client_write_since, limits.send_timeout, Fault::Client(Left::Slow));
         }
         if relay.is_tunnel() {
             let half_closed = self.client_finished || self.worker_finished;
@@ -270,7 +287,7 @@ impl<'s, E: Engine, S: Side> Flow<'_, 's, E, S> {
             return due;
         }
         if relay.client_ended && self.to_client == 0 {
-            at(self.client_read_since.max(self.worker_since), HALF_CLOSE_GRACE, Fault::Client);
+            at(self.client_read_since.max(self.worker_since), HALF_CLOSE_GRACE, Fault::Client(Left::Gone));
         }
         // A client that asked whether to send its body is not late before it was told to.
         let worker_waits = self.side.in_flight() == 0
@@ -298,7 +315,7 @@ impl<'s, E: Engine, S: Side> Flow<'_, 's, E, S> {
                 let complete = self.relay.request_done && self.relay.response_done();
                 let early = || E::now().since(self.relay.began) < END_WITH_REQUEST;
                 let half_closed = self.relay.is_tunnel() || self.relay.request_done && early();
-                if complete || result.is_ok() && half_closed { Ok(()) } else { Err(Fault::Client) }
+                if complete || result.is_ok() && half_closed { Ok(()) } else { Err(Fault::Client(Left::Gone)) }
             }
             Ok(count) => {
                 self.relay.client_size = chunk.size().after_read(count);
@@ -310,7 +327,7 @@ impl<'s, E: Engine, S: Side> Flow<'_, 's, E, S> {
     fn on_client_wrote(&mut self, (result, mut rest): Written) -> Result<(), Fault> {
         self.to_client = 0;
         match result {
-            Err(_) | Ok(0) => Err(Fault::Client),
+            Err(_) | Ok(0) => Err(Fault::Client(Left::Unwritable)),
             Ok(count) => {
                 rest.append(&mut self.relay.to_client);
                 self.relay.to_client = rest;

@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::time::SystemTime;
 
 use forebay_core::http1::{Reject, RequestHead, Version};
-use forebay_core::id::{RequestId, WorkerId};
+use forebay_core::id::{Generation, RequestId, WorkerId};
 use forebay_core::time::Timestamp;
 
 use super::connection::Client;
 use super::{Engine, Shard};
 use crate::access_log::{Inline, Record};
-use crate::bulletin::{ShardStats, Shed};
+use crate::bulletin::ShardStats;
+use crate::status::Cause;
 
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,19 +24,16 @@ pub(super) struct Outcome {
     pub(super) bytes_out: u64,
     /// The worker that had the request last.
     pub(super) worker: Option<WorkerId>,
-    /// Why we answered instead of a worker, in a word; empty if we did not.
-    pub(super) reason: &'static str,
+    /// Which of its processes that was, or which one is to blame for there being none.
+    pub(super) process: Option<(WorkerId, Generation)>,
+    /// What went wrong, if anything did.
+    pub(super) cause: Option<Cause>,
 }
 
 impl Outcome {
     /// A request that was refused for what it is.
     pub(super) fn rejected(reject: Reject) -> Self {
-        Self { status: reject.status, reason: "rejected", ..Self::default() }
-    }
-
-    /// A request for which there was no room.
-    pub(super) fn shed(&mut self, shed: Shed) {
-        self.reason = shed.reason();
+        Self { status: reject.status, cause: Some(Cause::Rejected), ..Self::default() }
     }
 }
 
@@ -46,7 +44,7 @@ impl<E: Engine> Shard<E> {
         stats.observe(outcome.status, took);
         ShardStats::add(&stats.bytes_in, outcome.bytes_in);
         ShardStats::add(&stats.bytes_out, outcome.bytes_out);
-        if outcome.reason == "rejected" {
+        if matches!(outcome.cause, Some(Cause::Rejected | Cause::HeadTooLarge)) {
             ShardStats::add(&stats.rejected, 1);
         }
         let Some(log) = &self.log else { return };
@@ -70,7 +68,7 @@ impl<E: Engine> Shard<E> {
             status: outcome.status,
             bytes: outcome.bytes_out,
             worker: outcome.worker,
-            reason: outcome.reason,
+            reason: outcome.cause.map_or("", |cause| cause.row().word(self.live.borrow().errors.statuses)),
             id,
             user_agent: Inline::new(field(b"user-agent")),
             referer: Inline::new(field(b"referer")),

@@ -6,13 +6,17 @@
 //! Invariants: nothing is queued for the client before a whole, acceptable response head; a queue that is full makes
 //! its source wait, so memory is bounded by `window_bytes` a direction and one chunk more.
 
+mod stage;
+
 use forebay_core::buf::{Chunk, ChunkSize, Pool, Queue, Slice};
 use forebay_core::http1::{
     BodyDecoder, Delivery, Flavour, Framing, HeadScanner, Reject, RequestFacts, ResponseFacts, ResponseHead, Scan,
     Side, Trailers, Version, encode_response, judge_response,
 };
-use forebay_core::limits::Limits;
 use forebay_core::time::Timestamp;
+
+use crate::live::Live;
+pub(super) use stage::{Garbled, Sent};
 
 /// Pieces of a response body up to this size are copied behind the head, so that a small response is one buffer.
 pub(super) const COALESCE_BYTES: usize = 1024;
@@ -45,8 +49,8 @@ impl Response {
 /// An exchange's bytes and state.
 pub(super) struct Relay<'s> {
     pool: &'s Pool,
-    /// The bounds that were in force when it began.
-    pub(super) limits: &'s Limits,
+    /// What was in force when it began.
+    pub(super) live: &'s Live,
     /// When the request came.
     pub(super) began: Timestamp,
     /// What ties the request to one worker, if anything does.
@@ -87,6 +91,8 @@ pub(super) struct Relay<'s> {
     pub(super) worker_size: ChunkSize,
     /// Whether the worker has ended its direction, or sent more than a response: its connection is of no further use.
     pub(super) worker_spent: bool,
+    /// How far the request had come when the last attempt failed.
+    pub(super) sent: Sent,
 }
 
 /// What a response head means for those who have to know at once.
@@ -99,11 +105,11 @@ pub(super) struct Terms<'a> {
 
 impl<'s> Relay<'s> {
     /// A relay for a request that has come as far as its head.
-    pub(super) fn new(pool: &'s Pool, limits: &'s Limits, began: Timestamp, request: RequestFacts) -> Self {
+    pub(super) fn new(pool: &'s Pool, live: &'s Live, began: Timestamp, request: RequestFacts) -> Self {
         let body = BodyDecoder::new(request.body, Flavour::DataOnly, Side::Request);
         Self {
             pool,
-            limits,
+            live,
             began,
             key: None,
             request,
@@ -126,6 +132,7 @@ impl<'s> Relay<'s> {
             bytes_out: 0,
             worker_size: ChunkSize::Small,
             worker_spent: false,
+            sent: Sent::Nothing,
         }
     }
 
@@ -194,7 +201,7 @@ impl<'s> Relay<'s> {
     /// Takes bytes of the client: request body, then the beginning of the next request.
     ///
     /// # Errors
-    /// 400 for a malformed body, 413 for one beyond `body_bytes_max`.
+    /// 400 for a malformed body, 413 for one beyond `chunked_body_bytes_max`.
     pub(super) fn on_client_bytes(&mut self, mut bytes: Slice) -> Result<(), Reject> {
         if self.is_tunnel() {
             self.to_worker.push(bytes);
@@ -203,7 +210,9 @@ impl<'s> Relay<'s> {
         while !bytes.is_empty() && !self.request_done {
             let run = self.body.decode(&bytes)?;
             self.body_bytes += run.data_bytes;
-            if self.limits.body_bytes_max > 0 && self.body_bytes > self.limits.body_bytes_max {
+            // An announced length was judged with the head.
+            let most = self.live.limits.chunked_body_bytes_max;
+            if matches!(self.request.body, Framing::Chunked) && most > 0 && self.body_bytes > most {
                 return Err(too_large());
             }
             if !run.trailer.is_empty() {
@@ -223,7 +232,7 @@ impl<'s> Relay<'s> {
 
     fn give_worker(&mut self, slice: Slice) {
         if let Some(held) = &mut self.held {
-            let max = self.limits.replay_bytes_max as usize;
+            let max = self.live.limits.replay_bytes_max as usize;
             // In pieces, too, it is bounded: a body that comes byte by byte would pin a chunk for each of them.
             if held.len() + slice.len() <= max && !held.is_full(max) {
                 held.push(slice.clone());
@@ -248,16 +257,11 @@ impl<'s> Relay<'s> {
     ///
     /// # Errors
     /// What is wrong with the worker's response.
-    pub(super) fn on_worker_bytes(
-        &mut self,
-        chunk: Chunk,
-        count: usize,
-        terms: &Terms<'_>,
-    ) -> Result<(), &'static str> {
+    pub(super) fn on_worker_bytes(&mut self, chunk: Chunk, count: usize, terms: &Terms<'_>) -> Result<(), Garbled> {
         self.worker_size = chunk.size().after_read(count);
         let result = match &mut self.response {
             Response::Head { scanner, .. } => match scanner.scan(&chunk, RESPONSE_HEAD_BYTES_MAX) {
-                Err(reject) => Err(reject.reason),
+                Err(reject) => Err(Garbled::unscanned(reject, &chunk)),
                 Ok(Scan::Incomplete) => {
                     self.keep_partial(chunk);
                     Ok(())
@@ -295,18 +299,17 @@ impl<'s> Relay<'s> {
     }
 
     /// Takes one or more whole heads, informational ones first, and what follows them.
-    fn on_head(&mut self, mut bytes: Slice, mut head_len: usize, terms: &Terms<'_>) -> Result<(), &'static str> {
+    fn on_head(&mut self, mut bytes: Slice, mut head_len: usize, terms: &Terms<'_>) -> Result<(), Garbled> {
         loop {
             let head = bytes.split_to(head_len);
-            let head = ResponseHead::parse(&head, RESPONSE_FIELDS_MAX).map_err(|bad| bad.reason)?;
-            let facts = judge_response(&head, &self.request).map_err(|bad| bad.reason)?;
+            let head = ResponseHead::parse(&head, RESPONSE_FIELDS_MAX).map_err(|bad| Garbled::unparsed(bad, &head))?;
+            let facts = judge_response(&head, &self.request).map_err(Garbled::contradictory)?;
             // A worker that closes behind its answer reads no more: the rest of the request has nowhere to go.
             let has_a_future = self.may_go_on() && (self.request_done || facts.keep_alive || facts.informational);
             let delivery = Delivery::plan(&self.request, &facts, terms.may_keep_alive && has_a_future);
             let size = ChunkSize::holding(head_len + HEAD_ROOM).unwrap_or(ChunkSize::Large);
             let mut out = self.pool.take(size);
-            encode_response(&head, &facts, &delivery, Some(terms.date), &mut out)
-                .map_err(|_full| "The head does not fit.")?;
+            encode_response(&head, &facts, &delivery, Some(terms.date), &mut out).map_err(|_full| Garbled::LARGE)?;
             self.bytes_out += out.len() as u64;
             if !facts.informational {
                 self.head = Some(out);
@@ -326,7 +329,7 @@ impl<'s> Relay<'s> {
             }
             self.to_client.push(out.freeze());
             let mut scanner = HeadScanner::default();
-            match scanner.scan(&bytes, RESPONSE_HEAD_BYTES_MAX).map_err(|reject| reject.reason)? {
+            match scanner.scan(&bytes, RESPONSE_HEAD_BYTES_MAX).map_err(|reject| Garbled::unscanned(reject, &bytes))? {
                 Scan::Complete { head_len: next } => {
                     bytes.advance(scanner.skipped());
                     head_len = next;
@@ -345,11 +348,11 @@ impl<'s> Relay<'s> {
         self.request_done || !self.request.expect_continue || self.body_bytes > 0
     }
 
-    fn on_body(&mut self, mut bytes: Slice) -> Result<(), &'static str> {
+    fn on_body(&mut self, mut bytes: Slice) -> Result<(), Garbled> {
         while let Response::Body(decoder) = &mut self.response
             && !bytes.is_empty()
         {
-            let run = decoder.decode(&bytes).map_err(|reject| reject.reason)?;
+            let run = decoder.decode(&bytes).map_err(Garbled::unchunked)?;
             if run.done {
                 self.response = Response::Done;
             }
@@ -376,7 +379,7 @@ impl<'s> Relay<'s> {
         if queue.slices().len() <= 4 {
             return;
         }
-        let fair = queue.len().max(self.limits.window_bytes as usize).saturating_mul(Queue::PINNED_PER_BYTE_MAX);
+        let fair = queue.len().max(self.live.limits.window_bytes as usize).saturating_mul(Queue::PINNED_PER_BYTE_MAX);
         if queue.slices().len() >= self.squeeze_at || queue.pinned_bytes() > fair {
             queue.squeeze(self.pool);
             // Not for each slice that comes to many good ones.
@@ -394,15 +397,15 @@ impl<'s> Relay<'s> {
     ///
     /// # Errors
     /// What is wrong with its response.
-    pub(super) fn on_raw(&mut self, bytes: &Queue, terms: &Terms<'_>) -> Result<(), &'static str> {
+    pub(super) fn on_raw(&mut self, bytes: &Queue, terms: &Terms<'_>) -> Result<(), Garbled> {
         for piece in bytes.slices() {
             if let Response::Head { partial, .. } = &mut self.response {
                 let have = partial.take();
                 let needed = have.as_ref().map_or(0, |chunk| chunk.len()) + piece.len();
-                let size = ChunkSize::holding(needed).ok_or("The head is too large.")?;
+                let size = ChunkSize::holding(needed).ok_or(Garbled::LARGE)?;
                 let mut chunk = self.pool.take(size);
                 let fits = chunk.put(have.as_deref().unwrap_or_default()).and_then(|()| chunk.put(piece));
-                fits.map_err(|_full| "The head is too large.")?;
+                fits.map_err(|_full| Garbled::LARGE)?;
                 self.on_worker_bytes(chunk, piece.len(), terms)?;
             } else {
                 self.on_body(piece.clone())?;
@@ -443,49 +446,10 @@ impl<'s> Relay<'s> {
     }
 }
 
-/// The answer to a body beyond `body_bytes_max`.
+/// The answer to a body beyond `body_bytes_max` or `chunked_body_bytes_max`.
 pub(super) fn too_large() -> Reject {
     Reject { status: 413, reason: "The request's body is larger than this server accepts." }
 }
 
 #[cfg(test)]
-mod tests {
-    use forebay_core::http1::{RequestHead, judge_request};
-
-    use super::*;
-
-    #[test]
-    fn a_client_that_does_not_read_what_comes_byte_by_byte_does_not_cost_a_chunk_a_byte() {
-        let (pool, limits) = (Pool::new(0), Limits::default());
-        let head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
-        let facts = judge_request(&RequestHead::parse(head, 10).unwrap()).unwrap();
-        let mut relay = Relay::new(&pool, &limits, Timestamp::ZERO, facts);
-        let terms = Terms { may_keep_alive: true, date: &[b' '; 29] };
-        let answer = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
-        for byte in answer.iter().chain(&[b'x'; 50_000]) {
-            let mut chunk = pool.take(ChunkSize::Medium);
-            chunk.put(&[*byte]).unwrap();
-            relay.on_raw(&Queue::from(chunk.freeze()), &terms).unwrap();
-            relay.squeeze();
-            let most = Queue::PINNED_PER_BYTE_MAX * limits.window_bytes as usize;
-            assert!(pool.stats().away_bytes() <= most + 2 * ChunkSize::Medium.allocation());
-        }
-        assert!(relay.is_tunnel() && relay.to_client.len() > 50_000);
-    }
-
-    #[test]
-    fn a_body_that_comes_byte_by_byte_is_not_held_at_a_chunk_a_byte() {
-        let (pool, limits) = (Pool::new(0), Limits::default());
-        let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n";
-        let facts = judge_request(&RequestHead::parse(head, 10).unwrap()).unwrap();
-        let mut relay = Relay::new(&pool, &limits, Timestamp::ZERO, facts);
-        for _ in 0..10_000 {
-            let mut chunk = pool.take(ChunkSize::Small);
-            chunk.put(b"x").unwrap();
-            relay.on_client_bytes(chunk.freeze()).unwrap();
-            relay.to_worker.clear();
-            assert!(pool.stats().away_bytes() <= (Queue::SLICES_MAX + 1) * ChunkSize::Small.allocation());
-        }
-        assert!(relay.request_done && !relay.is_held());
-    }
-}
+mod tests;

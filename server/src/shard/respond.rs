@@ -12,6 +12,8 @@ use super::op::{Op, settle, writer};
 use super::timers::Timer;
 use super::{Engine, Shard};
 use crate::bulletin::Shed;
+use crate::config::ErrorsConfig;
+use crate::status::Cause;
 
 /// Seconds after which a shed client may come back.
 const RETRY_AFTER: &str = "1";
@@ -19,46 +21,47 @@ const RETRY_AFTER: &str = "1";
 /// The header that names why a request was shed.
 const REASON: &str = "X-Forebay-Reason";
 
+/// The header that has status and sub-status, where somebody is to find out what goes wrong.
+const STATUS: &str = "X-Forebay-Status";
+
 /// One of the server's own answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
-    /// The status.
-    pub(super) status: u16,
-    sentence: &'static str,
-    reason: Option<&'static str>,
+    cause: Cause,
+    shed: Option<Shed>,
+    reject: Option<Reject>,
 }
 
 impl Answer {
-    /// 502: the worker's connection ended, and the request could not be repeated.
-    pub(super) const BAD_GATEWAY: Self =
-        Self { status: 502, sentence: "The application ended the connection before it had answered.", reason: None };
-    /// 502: the worker sent something else than a response.
-    pub(super) const GARBLED: Self =
-        Self { status: 502, sentence: "The application's response is not valid HTTP.", reason: None };
-    /// 502: nobody listens.
-    pub(super) const UNREACHABLE: Self =
-        Self { status: 502, sentence: "The application is not listening.", reason: None };
-    /// 504: `response_start_timeout`.
-    pub(super) const SILENT: Self =
-        Self { status: 504, sentence: "The application did not begin to answer in time.", reason: None };
+    /// For a request that was shed because of `cause`.
+    pub(super) fn shed(shed: Shed, cause: Cause) -> Self {
+        Self { cause, shed: Some(shed), reject: None }
+    }
+
+    /// Why it is given.
+    pub(super) fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// The status that the client sees.
+    pub(super) fn status(&self, errors: &ErrorsConfig) -> u16 {
+        self.reject.map_or_else(|| self.cause.row().code(errors.statuses).status, |reject| reject.status)
+    }
+
+    fn sentence(&self) -> &'static str {
+        self.reject.map_or(self.cause.row().sentence, |reject| reject.reason)
+    }
+}
+
+impl From<Cause> for Answer {
+    fn from(cause: Cause) -> Self {
+        Self { cause, shed: None, reject: None }
+    }
 }
 
 impl From<Reject> for Answer {
     fn from(reject: Reject) -> Self {
-        Self { status: reject.status, sentence: reject.reason, reason: None }
-    }
-}
-
-impl From<Shed> for Answer {
-    fn from(shed: Shed) -> Self {
-        let sentence = match shed {
-            Shed::QueueFull => "Too many requests are waiting for the application.",
-            Shed::QueueTimeout => "The application is busy: the request waited too long for its turn.",
-            Shed::NoWorker => "The application is not ready.",
-            Shed::Connections => "Too many clients are connected.",
-            Shed::Stopping => "The server is stopping.",
-        };
-        Self { status: 503, sentence, reason: Some(shed.reason()) }
+        Self { cause: Cause::Rejected, shed: None, reject: Some(reject) }
     }
 }
 
@@ -93,12 +96,18 @@ impl<E: Engine> Shard<E> {
     }
 
     fn encode(&self, answer: Answer, then: Then) -> Queue {
-        let fields = [("Retry-After", RETRY_AFTER), (REASON, answer.reason.unwrap_or_default())];
+        let live = self.live.borrow();
+        let is_shown = live.errors.dev_pages || live.response.debug_header;
+        let code = answer.cause.row().code(live.errors.statuses);
+        let shed = answer.shed.map_or("", Shed::reason);
+        let fields = [(STATUS, code.text), ("Retry-After", RETRY_AFTER), (REASON, shed)];
+        let from = if is_shown && answer.reject.is_none() { 0 } else { 1 };
+        let to = if answer.shed.is_some() { 3 } else { 1 };
         let date = self.date.borrow();
         let reply = Reply {
-            status: answer.status,
-            sentence: answer.sentence,
-            fields: if answer.reason.is_some() { &fields } else { &[] },
+            status: answer.status(&live.errors),
+            sentence: answer.sentence(),
+            fields: &fields[from..to],
             keep_alive: then.keep_alive,
             client: then.version,
             date: &date[..],

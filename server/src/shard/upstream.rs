@@ -72,7 +72,8 @@ impl<E: Engine> Shard<E> {
         false
     }
 
-    fn is_current(&self, lease: &Lease<'_, E>) -> bool {
+    /// Whether the leased process still serves.
+    pub(super) fn is_current(&self, lease: &Lease<'_, E>) -> bool {
         let notice = self.bulletin.notice(lease.worker);
         notice.generation == lease.generation && notice.door == Door::Open
     }

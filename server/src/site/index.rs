@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use forebay_transports::files::CASE_MATTERS;
 /// Files and folders of one index at most; more are not known, and so not served. 200 000: some 20 MB.
 pub const ENTRIES_MAX: usize = 200_000;
 
@@ -59,5 +60,5 @@ impl Index {
 
 /// The name as the system compares it.
 fn folded(path: &str) -> std::borrow::Cow<'_, str> {
-    if cfg!(windows) { path.to_lowercase().into() } else { path.into() }
+    if CASE_MATTERS { path.into() } else { path.to_lowercase().into() }
 }

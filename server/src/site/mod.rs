@@ -21,7 +21,7 @@ mod tests;
 mod web_config;
 mod xml;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,10 +91,16 @@ impl Rules {
         }
     }
 
-    /// The same without what is below one more folder, given in the form of a path below the root.
+    /// The same without what is in one more folder, where that is below the root.
     #[must_use]
-    pub fn hiding(mut self, folder: impl Into<String>) -> Self {
-        self.hidden.push(folder.into());
+    pub fn hiding(mut self, folder: &Path) -> Self {
+        let below = folder.strip_prefix(&self.root).unwrap_or(folder);
+        let mut clean = String::new();
+        let below = below.to_string_lossy().replace('\\', "/");
+        if !folder.is_absolute() || folder.starts_with(&self.root) {
+            let has_form = path::clean(&below, &mut clean).is_ok();
+            self.hidden.extend(Some(clean).filter(|clean| has_form && !clean.is_empty()));
+        }
         self
     }
 

@@ -4,6 +4,7 @@
 //! encoded slash, and whatever Windows' file names take for something else (a stream's colon, a dot or space at the end of
 //! a name, a device). Names are compared byte by byte, on Windows without regard to case.
 
+use forebay_transports::files::HAS_DEVICE_NAMES;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode};
 
 /// Bytes of a path that is looked at; a longer one names no file.
@@ -84,7 +85,7 @@ pub fn clean(path: &str, out: &mut String) -> Result<bool, Odd> {
 fn is_odd(name: &str) -> bool {
     name.bytes().any(|byte| byte < b' ' || matches!(byte, b'\\' | b':' | 0x7f))
         || name.ends_with(['.', ' '])
-        || cfg!(windows) && is_device(name)
+        || HAS_DEVICE_NAMES && is_device(name)
 }
 
 /// Whether Windows takes a name for a device, whatever its extension.

@@ -12,8 +12,6 @@ mod exchange;
 mod explain;
 mod own;
 mod start;
-#[cfg(test)]
-mod tests;
 
 pub use explain::{explain, explain_all, find};
 
@@ -253,3 +251,6 @@ pub static TABLE: [Row; Cause::COUNT] = {
     assert!(to == Cause::COUNT, "every cause has a row");
     table
 };
+
+#[cfg(test)]
+mod tests;

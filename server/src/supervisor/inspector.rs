@@ -1,6 +1,6 @@
 //! Finds out what the JavaScript of a process hangs in, from outside.
 //!
-//! On SIGUSR1 node opens its inspector on a thread of its own, even while JavaScript never returns to the event loop.
+//! Asked to (SIGUSR1, or its like elsewhere) node opens its inspector on a thread of its own, even while JavaScript never returns to the event loop.
 //! There the debugger protocol (JSON over WebSocket) is asked to pause, and says where that was. All of it is bounded
 //! by [`CAPTURE_MAX`], and happens on a thread of its own.
 //!
@@ -12,13 +12,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tungstenite::protocol::Role;
 use tungstenite::{Message, WebSocket};
 
 use super::logs::InspectorUrl;
-use super::reap;
 
 /// All of it. 5 s: requests wait meanwhile.
 const CAPTURE_MAX: Duration = Duration::from_secs(5);
@@ -35,38 +33,15 @@ const FRAMES_MAX: usize = 30;
 /// Bytes of the inspector's answer to the upgrade.
 const HEAD_BYTES_MAX: usize = 4096;
 
-/// Asks a process to open its inspector: the one that dialled in, if it belongs to the leader's group, else the leader.
-/// The leader's status must not be taken yet, so that neither can be a stranger.
-///
-/// # Errors
-///
-/// Says why not.
-pub fn wake(leader: Pid, dialled: Option<u32>) -> Result<Pid, String> {
-    let dialled = dialled.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
-    let pid = dialled.filter(|&pid| reap::group_of(pid) == Some(leader)).unwrap_or(leader);
-    if !catches_usr1(pid) {
-        return Err("it would die of the signal that opens its inspector".into());
-    }
-    kill_process(pid, Signal::USR1).map_err(|error| format!("it cannot be signalled: {error}"))?;
-    Ok(pid)
-}
-
-/// Whether SIGUSR1 is handled there; node leaves it alone with `--disable-sigusr1`.
-fn catches_usr1(pid: Pid) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    mask & 1 << (Signal::USR1.as_raw() - 1) != 0
-}
-
-/// Finds out on a thread of its own where the JavaScript of a process that was [woken](wake) is, the innermost call
+/// Finds out on a thread of its own where the JavaScript of a process that was asked to
+/// [open its inspector](crate::spawn::Process::open_inspector) is, the innermost call
 /// first, and hands it over; or why that cannot be known.
 ///
 /// # Errors
 ///
 /// When no thread can be made.
 pub fn capture(
-    pid: Pid,
+    pid: u32,
     from: InspectorUrl,
     hand_over: impl FnOnce(Result<Vec<String>, String>) + Send + 'static,
 ) -> Result<(), String> {
@@ -87,7 +62,7 @@ pub fn capture(
         };
         hand_over(stack);
     };
-    let thread = thread::Builder::new().name(format!("inspect {}", pid.as_raw_nonzero())).spawn(work);
+    let thread = thread::Builder::new().name(format!("inspect {pid}")).spawn(work);
     thread.map(drop).map_err(|error| format!("no thread to look with: {error}"))
 }
 
@@ -193,16 +168,5 @@ mod tests {
         let shown = frames(&Value::Array(many), &scripts);
         assert_eq!((shown.len(), shown.last().map(String::as_str)), (31, Some("… and 10 more")));
         assert_eq!(frames(&Value::Null, &scripts), Vec::<String>::new());
-    }
-
-    #[test]
-    fn who_would_die_of_the_signal_does_not_get_it() {
-        let mut child = std::process::Command::new("sleep").arg("100").spawn().unwrap();
-        let pid = reap::pid_of(&child).unwrap();
-        assert!(wake(pid, None).is_err());
-        assert!(wake(pid, Some(1)).is_err(), "process 1 is of another group");
-        assert!(child.try_wait().unwrap().is_none());
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
 }

@@ -9,23 +9,22 @@
 //! number for the application, 1, the same vCPU and the same home shard. The table has room for more workers than there
 //! are, so that a reload can start more; what goes through the table goes through the slots in use only.
 //!
-//! Invariants: workers are made on this thread only (see `spawn`); a process id is signalled only while its status is
-//! not taken (see `reap`); shards learn of a worker's end before the log does.
+//! Invariants: workers are made on this thread only (see [`Process`](crate::spawn::Process)); shards learn of a worker's end before the log does.
 //!
 //! What it deliberately does not do: touch a connection, give up on a worker, or judge one by anything but whether it
 //! is there and listens.
 
+mod condition;
 pub mod inspector;
 pub mod logs;
-pub mod reap;
+mod offline;
+pub mod order;
 mod recycle;
 mod reload;
 pub mod report;
 pub mod runtime_dir;
 mod settings;
-pub mod signals;
 mod slot;
-pub mod spawn;
 pub mod watch;
 
 use std::path::PathBuf;
@@ -39,14 +38,16 @@ use forebay_core::id::{Generation, WorkerId};
 use forebay_core::time::Timestamp;
 use forebay_core::worker::journey::Span;
 use forebay_core::worker::{State, Stuck, Want};
+use forebay_transports::machine::usable_cpus;
 use tracing::{error, info, warn};
 
 use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
 use crate::changes::{Changes, Watch};
 use crate::config::Config;
 use crate::control_pipe::ControlPipe;
-use crate::cpus::usable_cpus;
+use crate::origin::Watching;
 use crate::page_out::PageOut;
+use crate::spawn;
 use logs::{Logs, Output};
 use recycle::Replacement;
 use runtime_dir::{RuntimeDir, StartError};
@@ -62,6 +63,8 @@ pub enum Command {
     Recycle,
     /// Finish what is in flight, then stop. Told twice: kill at once.
     Stop,
+    /// The application is to be offline, or to come back: no worker runs meanwhile.
+    Offline(bool),
 }
 
 /// How the server ended.
@@ -136,6 +139,10 @@ pub struct Supervisor {
     /// Workers for which another process is brought to readiness.
     replacements: Vec<Replacement>,
     stage: Stage,
+    /// Whether the application is to have no worker.
+    is_offline: bool,
+    /// Told when a reload changes who answers what.
+    site: Option<Watching>,
     reload_again: bool,
     /// When the last reload began.
     reloaded: Option<Timestamp>,
@@ -203,6 +210,8 @@ impl Supervisor {
             used: 0,
             replacements: Vec::new(),
             stage: Stage::Serving,
+            is_offline: false,
+            site: None,
             reload_again: false,
             reloaded: None,
             control_pipe: None,
@@ -225,20 +234,21 @@ impl Supervisor {
         self.commands.0.clone()
     }
 
+    /// Whom to tell when a reload changes who answers what.
+    pub fn tell_site(&mut self, site: Watching) {
+        self.site = Some(site);
+    }
+
     /// Starts the workers and keeps them running until told to stop. Sets the bulletin's phase to `Stopping` when the
     /// last worker is gone.
     ///
     /// Call it on a thread that lives as long as the process: workers are killed when it ends.
     #[must_use]
     pub fn run(mut self) -> Outcome {
-        let count = self.config.workers.count.min(self.lanes.len());
-        self.settle(count);
         self.bulletin.set_stuck_after(self.config.workers.stuck_after);
         self.changes.set(Watch::new(&self.config));
         self.open_control_pipe(self.config.workers.control_pipe);
-        for i in 0..count {
-            self.with(self.serving(i), |slot, tools| slot.want(Want::Run, tools));
-        }
+        self.start_workers();
         while !self.is_over() {
             self.wait();
             self.tick();
@@ -249,6 +259,15 @@ impl Supervisor {
         logs.finish(Self::LAST_LINES);
         drop(runtime_dir);
         outcome
+    }
+
+    /// Wants as many workers as are configured.
+    fn start_workers(&mut self) {
+        let count = self.config.workers.count.min(self.lanes.len());
+        self.settle(count);
+        for i in 0..count {
+            self.with(self.serving(i), |slot, tools| slot.want(Want::Run, tools));
+        }
     }
 
     /// Takes the slots of the first `count` workers into use, and as many more as have processes.
@@ -322,6 +341,7 @@ impl Supervisor {
     fn on_command(&mut self, command: Command) {
         let now = self.now();
         match (command, &mut self.stage) {
+            (Command::Offline(offline), _) => self.on_offline(offline),
             (Command::Reload, Stage::Stopping(..)) => {
                 warn!(target: "forebay", "reload ignored: the server is stopping");
             }
@@ -363,7 +383,7 @@ impl Supervisor {
             self.with(i, Slot::tick);
             self.ever_ready |= self.slots[i].life.state() == State::Ready;
         }
-        reap::orphans(|pid| self.slots.iter().any(|slot| slot.has_pid(pid)));
+        spawn::reap_orphans(|pid| self.slots.iter().any(|slot| slot.has_pid(pid)));
         self.poll_hopeless();
         self.poll_replacements();
         self.poll_reload();

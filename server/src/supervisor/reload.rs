@@ -63,6 +63,11 @@ impl Supervisor {
             self.reload_again = true;
             return;
         }
+        if self.is_offline {
+            info!(target: "forebay", "reload waits: the application is offline");
+            self.reload_again = true;
+            return;
+        }
         if let Some(slot) = self.busy_spare() {
             info!(target: "forebay", "reload waits: worker {} is on its way", slot.id);
             self.reload_again = true;
@@ -109,7 +114,7 @@ impl Supervisor {
                     self.promote();
                 }
             }
-            Stage::Serving if self.reload_again => {
+            Stage::Serving if self.reload_again && !self.is_offline => {
                 if self.busy_spare().is_none() {
                     self.on_reload();
                 }
@@ -132,12 +137,14 @@ impl Supervisor {
         self.changes.set(trial.watch);
         // What needs a restart stays as it is, and is said again at the next reload.
         let runtime_dir = std::mem::take(&mut self.config.workers.runtime_dir);
-        let Config { launch, workers, affinity, limits, forwarding, response, errors, .. } = *trial.config;
+        let Config { launch, workers, affinity, limits, forwarding, response, errors, site, .. } = *trial.config;
         (self.config.launch, self.config.workers) = (launch, workers);
         self.config.workers.runtime_dir = runtime_dir;
         (self.config.affinity, self.config.limits, self.config.forwarding) = (affinity, limits, forwarding);
         (self.config.response, self.config.errors) = (response, errors);
         self.bulletin.set_live(&Arc::new(Live::of(&self.config)));
+        self.config.site.rules = site.rules;
+        self.site.iter().for_each(|watching| watching.set_rules(self.config.site.rules.clone()));
         let took = Span(self.now().since(trial.began));
         info!(target: "forebay", "reload done: {} new workers serve, after {took}", trial.count);
     }

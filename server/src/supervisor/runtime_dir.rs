@@ -1,14 +1,9 @@
 //! The folder of the workers' endpoints: ours alone while we run, gone afterwards.
 
-use std::fs::{self, DirBuilder};
-use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use forebay_transports::Endpoint;
-
-use rustix::process::geteuid;
+use forebay_transports::{Endpoint, files};
 
 use crate::app::assets;
 
@@ -30,7 +25,7 @@ pub struct RuntimeDir {
 }
 
 impl RuntimeDir {
-    /// Makes the folder with mode 0700, or takes one that is there, is ours and is closed to others.
+    /// Makes the folder, for this user alone, or takes one that is there, is ours and is closed to others.
     ///
     /// # Errors
     ///
@@ -47,7 +42,7 @@ impl RuntimeDir {
     ///
     /// When its path is longer than [`Endpoint::PATH_BYTES_MAX`].
     pub fn check(endpoint: &Endpoint) -> Result<(), StartError> {
-        let bytes = endpoint.path().as_os_str().as_bytes().len();
+        let bytes = endpoint.path().as_os_str().len();
         if bytes <= Endpoint::PATH_BYTES_MAX {
             return Ok(());
         }
@@ -59,40 +54,15 @@ impl RuntimeDir {
     }
 }
 
-/// Makes a folder with mode 0700, or takes one that is there, is ours and is closed to others; whether it was made.
-/// `what` names it in messages.
+/// Makes a folder that only this user can reach, or takes one that is there and is so; whether it was made. `what` names
+/// it in messages.
 ///
 /// # Errors
 ///
 /// As [`RuntimeDir::prepare`].
 pub fn private_folder(path: &Path, what: &str) -> Result<bool, StartError> {
-    let made = match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => true,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-        Err(error) => {
-            return Err(StartError {
-                what: format!("{what}: cannot make {} ({error})", path.display()),
-                hint: "its parent must exist and be writable for this user".into(),
-            });
-        }
-    };
-    let refuse = |why: String, hint: &str| {
-        let what = format!("{what}: {} {why}", path.display());
-        Err(StartError { what, hint: hint.into() })
-    };
-    match fs::symlink_metadata(path) {
-        Err(error) => refuse(format!("cannot be looked at ({error})"), "name another folder"),
-        Ok(meta) if !meta.is_dir() => refuse("is not a folder".into(), "name a folder, not a file or a link"),
-        Ok(meta) if meta.uid() != geteuid().as_raw() => {
-            let why = format!("belongs to user {}, not to {}", meta.uid(), geteuid().as_raw());
-            refuse(why, "name another folder, or remove this one")
-        }
-        Ok(meta) if meta.mode() & 0o077 != 0 => {
-            let why = format!("is open to other users (mode {:04o}), 0700 is allowed", meta.mode() & 0o7777);
-            refuse(why, "`chmod 0700` it, or name another folder")
-        }
-        Ok(_) => Ok(made),
-    }
+    files::private_folder(path)
+        .map_err(|exposed| StartError { what: format!("{what}: {}", exposed.what), hint: exposed.hint.into() })
 }
 
 impl Drop for RuntimeDir {
@@ -102,8 +72,8 @@ impl Drop for RuntimeDir {
             return;
         }
         // Endpoints that nobody removed: a second one of an application that listens on both addresses of localhost.
-        let sockets = fs::read_dir(&self.path).into_iter().flatten().flatten();
-        for entry in sockets.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket())) {
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_file() && !kind.is_dir())) {
             let _gone = fs::remove_file(entry.path());
         }
         // Fails while something of somebody else's is in it, as it should.
@@ -113,18 +83,14 @@ impl Drop for RuntimeDir {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
-
     use super::*;
 
     #[test]
-    fn a_new_folder_is_ours_alone_and_removed() {
+    fn a_new_folder_is_removed_with_what_is_ours() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("run");
         let dir = RuntimeDir::prepare(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
         assets::install(&path).unwrap();
-        drop(std::os::unix::net::UnixListener::bind(path.join("w0.1.sock-2")).unwrap());
         drop(dir);
         assert!(!path.exists());
     }
@@ -142,36 +108,29 @@ mod tests {
     #[test]
     fn a_folder_that_was_there_stays() {
         let temp = tempfile::tempdir().unwrap();
-        fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        drop(RuntimeDir::prepare(temp.path()).unwrap());
-        assert!(temp.path().exists());
+        let path = temp.path().join("run");
+        files::private_folder(&path).unwrap();
+        drop(RuntimeDir::prepare(&path).unwrap());
+        assert!(path.exists());
     }
 
     #[test]
-    fn unsafe_folders_are_refused() {
+    fn what_is_no_folder_is_refused() {
         let temp = tempfile::tempdir().unwrap();
-        let (open, file, link) = (temp.path().join("open"), temp.path().join("file"), temp.path().join("link"));
-        fs::create_dir(&open).unwrap();
-        fs::set_permissions(&open, fs::Permissions::from_mode(0o750)).unwrap();
-        fs::write(&file, "").unwrap();
-        symlink(temp.path(), &link).unwrap();
-        let missing = temp.path().join("no/such/parent");
-        let table = [
-            (open, "is open to other users (mode 0750), 0700 is allowed"),
-            (file, "is not a folder"),
-            (link, "is not a folder"),
-            (missing, "cannot make"),
-        ];
-        for (path, expected) in table {
-            let error = RuntimeDir::prepare(&path).unwrap_err();
-            assert!(error.to_string().contains(expected), "{error}");
-        }
+        let path = temp.path().join("file");
+        fs::write(&path, "").unwrap();
+        let error = RuntimeDir::prepare(&path).unwrap_err().to_string();
+        assert!(
+            error.starts_with("error: workers.runtime_dir: ") && error.contains(" is not a folder\nhint: "),
+            "{error}"
+        );
     }
 
     #[test]
     fn long_endpoints_are_refused() {
-        assert!(RuntimeDir::check(&Endpoint::new("x".repeat(107))).is_ok());
-        let error = RuntimeDir::check(&Endpoint::new("x".repeat(108))).unwrap_err();
-        assert!(error.what.ends_with("has 108 bytes, 107 are allowed"), "{error}");
+        let most = Endpoint::PATH_BYTES_MAX;
+        assert!(RuntimeDir::check(&Endpoint::new("x".repeat(most))).is_ok());
+        let error = RuntimeDir::check(&Endpoint::new("x".repeat(most + 1))).unwrap_err();
+        assert!(error.what.ends_with(&format!("has {} bytes, {most} are allowed", most + 1)), "{error}");
     }
 }

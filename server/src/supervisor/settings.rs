@@ -93,6 +93,7 @@ pub(super) fn needs_restart(old: &Config, new: &Config, count_max: usize) -> Vec
         ("shards", shards(old) != shards(new)),
         ("metrics", old.metrics != new.metrics),
         ("access_log", old.access_log != new.access_log),
+        ("site.offline_page", old.site.offline_page != new.site.offline_page),
         ("workers.runtime_dir", old.workers.runtime_dir != new.workers.runtime_dir),
         ("workers.count", new.workers.count > count_max),
     ];

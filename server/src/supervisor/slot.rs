@@ -1,6 +1,5 @@
 //! One slot of the worker table with its process: does what its life cycle decides.
 
-use std::process::Child;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,15 +9,16 @@ use forebay_core::id::WorkerId;
 use forebay_core::time::Timestamp;
 use forebay_core::worker::{Action, Door, Fault, Journey, Lifecycle, Policy, Report, SpawnFault, State, Stuck, Want};
 use forebay_transports::Endpoint;
-use rustix::process::Pid;
 
+use super::condition::condition_of;
 use super::logs::{Logs, Source, Tail};
+use super::order::{self, Order};
 use super::report::{Facts, Throttle, failure, report};
 use super::settings::Settings;
-use super::spawn::{Order, spawn};
-use super::watch::{Probe, listens, seal};
-use super::{Captured, Ended, inspector, reap};
-use crate::bulletin::{self, Bulletin, Notice};
+use super::watch::Probe;
+use super::{Captured, Ended, inspector};
+use crate::bulletin::{self, Bulletin, Notice, Station};
+use crate::spawn::Process;
 
 /// What a slot uses of its supervisor.
 pub(super) struct Tools<'a> {
@@ -30,9 +30,9 @@ pub(super) struct Tools<'a> {
     pub captured: &'a Sender<Captured>,
 }
 
-/// A process that is there.
-struct Process {
-    child: Child,
+/// A worker's process that is there.
+struct Worker {
+    process: Process,
     tail: Tail,
     /// Its leader is a shell or npm, which may be gone long before the application has ended in peace.
     is_indirect: bool,
@@ -53,7 +53,7 @@ pub(super) struct Slot {
     pub permanent: Option<SpawnFault>,
     pub oddities: Throttle,
     endpoint: Endpoint,
-    process: Option<Process>,
+    worker: Option<Worker>,
     probe: Option<Probe>,
     killed: bool,
     /// For how long its event loop has stood still, as a shard said.
@@ -83,7 +83,7 @@ impl Slot {
             permanent: None,
             oddities: Throttle::default(),
             endpoint,
-            process: None,
+            worker: None,
             probe: None,
             killed: false,
             silence: Duration::ZERO,
@@ -109,32 +109,32 @@ impl Slot {
     /// When the slot has something to do.
     pub(super) fn next(&self) -> Timestamp {
         let probe = self.probe.as_ref().map(Probe::next);
-        let lingers = self.process.as_ref().and_then(|process| process.lingers_until);
+        let lingers = self.worker.as_ref().and_then(|worker| worker.lingers_until);
         [probe, lingers].into_iter().flatten().fold(self.life.next_deadline(), Timestamp::min)
     }
 
     /// Whether its process was killed, and has yet to vanish.
     pub(super) fn is_killed(&self) -> bool {
-        self.process.as_ref().is_some_and(|process| process.kill_sent)
+        self.worker.as_ref().is_some_and(|worker| worker.kill_sent)
     }
 
     /// Whether this is the id of its process.
     pub(super) fn has_pid(&self, pid: u32) -> bool {
-        self.process.as_ref().is_some_and(|process| process.child.id() == pid)
+        self.worker.as_ref().is_some_and(|worker| worker.process.id() == pid)
     }
 
     /// Time has passed.
     pub(super) fn tick(&mut self, tools: &Tools<'_>) {
         if self.probe.as_mut().is_some_and(|probe| probe.poll(tools.now, &self.endpoint)) {
             self.probe = None;
-            seal(&self.endpoint);
+            self.endpoint.seal();
             self.journey.on_listening(tools.now);
             self.life.on_listening(tools.now);
         }
         self.life.on_load(tools.now, self.load(tools));
         self.life.on_tick(tools.now);
         self.act(tools);
-        let lingers = self.process.as_ref().and_then(|process| process.lingers_until);
+        let lingers = self.worker.as_ref().and_then(|worker| worker.lingers_until);
         if lingers.is_some_and(|until| tools.now >= until) {
             self.on_ended(tools);
         }
@@ -143,24 +143,24 @@ impl Slot {
     /// Its process ended, somebody says.
     pub(super) fn on_ended(&mut self, tools: &Tools<'_>) {
         let is_stopping = self.life.state() == State::Stopping;
-        let Some(process) = &mut self.process else { return };
-        let is_asked = is_stopping && process.is_indirect && !process.kill_sent;
-        if is_asked && reap::pid_of(&process.child).is_some_and(reap::has_company) {
-            process.lingers_until = Some(tools.now + Self::LINGER);
+        let Some(worker) = &mut self.worker else { return };
+        let is_asked = is_stopping && worker.is_indirect && !worker.kill_sent;
+        if is_asked && worker.process.has_company() {
+            worker.lingers_until = Some(tools.now + Self::LINGER);
             return;
         }
-        let Some(exit) = reap::collect(&mut process.child) else { return };
+        let Some(exit) = worker.process.collect() else { return };
         self.probe = None;
         self.journey.on_ended(tools.now, exit);
         self.life.on_exited(tools.now, tools.random);
         self.act(tools);
-        self.process = None;
-        let _gone = std::fs::remove_file(self.endpoint.path());
+        self.worker = None;
+        self.endpoint.remove();
     }
 
     /// A shard says that its endpoint refuses connections: looks for itself.
     pub(super) fn on_refused(&mut self, tools: &Tools<'_>) {
-        if self.life.state() == State::Ready && !listens(&self.endpoint) {
+        if self.life.state() == State::Ready && !self.endpoint.listens() {
             self.life.on_refused(tools.now);
             self.act(tools);
         }
@@ -175,8 +175,8 @@ impl Slot {
 
     /// Whether somebody may look into it: its inspector was asked for, or is open.
     pub(super) fn is_debugged(&self) -> bool {
-        let is_open = |process: &Process| process.tail.inspector().look().is_some();
-        self.settings.is_debugged || (self.life.state() != State::Stuck && self.process.as_ref().is_some_and(is_open))
+        let is_open = |worker: &Worker| worker.tail.inspector().look().is_some();
+        self.settings.is_debugged || (self.life.state() != State::Stuck && self.worker.as_ref().is_some_and(is_open))
     }
 
     /// A shard says that its event loop does not turn.
@@ -198,11 +198,10 @@ impl Slot {
     fn capture(&mut self, tools: &Tools<'_>) {
         let stuck = |why: &str| Stuck { silence: self.silence, stack: Vec::new(), why_not: why.into() };
         let late = stuck("it could not be found out in time");
-        let started = self.process.as_ref().ok_or_else(|| "there is no process".to_string()).and_then(|process| {
-            let leader = reap::pid_of(&process.child).ok_or("its process id is out of range")?;
+        let started = self.worker.as_ref().ok_or_else(|| "there is no process".to_string()).and_then(|worker| {
             let feed = tools.bulletin.feed(self.id, self.life.generation());
-            let pid = inspector::wake(leader, feed.map(|feed| feed.pid))?;
-            let (from, to) = (process.tail.inspector(), tools.captured.clone());
+            let pid = worker.process.open_inspector(feed.map(|feed| feed.pid))?;
+            let (from, to) = (worker.tail.inspector(), tools.captured.clone());
             let (slot, generation, found) = (self.id, self.life.generation(), late.clone());
             inspector::capture(pid, from, move |stack| {
                 let stuck = match stack {
@@ -233,25 +232,25 @@ impl Slot {
                 Action::Capture => self.capture(tools),
                 Action::SendTerm => {
                     self.probe = None;
-                    self.signal(|pid, process| reap::terminate(pid, process.is_indirect));
+                    self.tell(|worker| worker.process.ask_to_end(worker.is_indirect));
                 }
                 Action::SendKill => {
                     self.probe = None;
-                    self.signal(|pid, process| {
-                        process.kill_sent = true;
-                        reap::kill(pid);
+                    self.tell(|worker| {
+                        worker.kill_sent = true;
+                        worker.process.kill();
                     });
                 }
                 Action::Report(what) => self.report(what, load, tools),
             }
         }
+        let condition = condition_of(self.life.want(), self.life.state(), &self.journey, &self.settings.launch);
+        tools.bulletin.set_station(self.id, Station { number: self.index, condition });
     }
 
-    fn signal(&mut self, send: impl FnOnce(Pid, &mut Process)) {
-        if let Some(process) = &mut self.process
-            && let Some(pid) = reap::pid_of(&process.child)
-        {
-            send(pid, process);
+    fn tell(&mut self, order: impl FnOnce(&mut Worker)) {
+        if let Some(worker) = &mut self.worker {
+            order(worker);
         }
     }
 
@@ -271,7 +270,7 @@ impl Slot {
         self.endpoint = tools.bulletin.endpoint(self.id, generation);
         self.journey = settings.journey(tools.now);
         (self.permanent, self.killed) = (None, false);
-        let _stale = std::fs::remove_file(self.endpoint.path());
+        self.endpoint.remove();
         let order = Order {
             launch: &settings.launch,
             index: self.index,
@@ -282,10 +281,10 @@ impl Slot {
             cpu: settings.cpu(self.index),
             batch: settings.workers.batch,
         };
-        match spawn(&order).and_then(|child| self.adopt(child, tools)) {
-            Ok(process) => {
-                self.journey.on_spawned(tools.now, process.child.id());
-                self.process = Some(process);
+        match order::start(&order).and_then(|process| self.adopt(process, tools)) {
+            Ok(worker) => {
+                self.journey.on_spawned(tools.now, worker.process.id());
+                self.worker = Some(worker);
                 self.life.on_spawned(tools.now);
             }
             Err(fault) => {
@@ -297,22 +296,22 @@ impl Slot {
     }
 
     /// Reads its output and waits for its end; a process that cannot be watched is killed.
-    fn adopt(&self, mut child: Child, tools: &Tools<'_>) -> Result<Process, SpawnFault> {
+    fn adopt(&self, mut process: Process, tools: &Tools<'_>) -> Result<Worker, SpawnFault> {
         let ended = Ended { slot: self.id, generation: self.life.generation() };
-        let pid = reap::pid_of(&child).ok_or_else(|| SpawnFault::Other("its process id is out of range".into()))?;
-        let source = Source { worker: self.id, pid: child.id(), files: self.settings.app_log.clone() };
-        let watched = tools
-            .logs
-            .follow(&source, child.stdout.take(), child.stderr.take())
-            .and_then(|tail| reap::watch(pid, tools.ended.clone(), ended).map(|()| tail));
-        match watched {
+        let (stdout, stderr) = process.output();
+        let to = tools.ended.clone();
+        let tell = move || {
+            let _supervisor_gone = to.send(ended);
+        };
+        let source = Source { worker: self.id, pid: process.id(), files: self.settings.app_log.clone() };
+        let watched = tools.logs.follow(&source, stdout, stderr);
+        match watched.and_then(|tail| process.when_ended(tell).map(|()| tail)) {
             Ok(tail) => {
                 let is_indirect = self.settings.launch.indirect;
-                Ok(Process { child, tail, is_indirect, kill_sent: false, lingers_until: None })
+                Ok(Worker { process, tail, is_indirect, kill_sent: false, lingers_until: None })
             }
             Err(error) => {
-                reap::kill(pid);
-                let _status = child.wait();
+                process.end();
                 Err(SpawnFault::Other(format!("no thread to watch it with: {error}")))
             }
         }
@@ -326,9 +325,9 @@ impl Slot {
             let after = self.journey.uptime(tools.now);
             self.journey.on_fault(tools.now, Fault::NeverListened(after));
         }
-        if let Some(process) = &self.process {
+        if let Some(worker) = &self.worker {
             let patience = if self.journey.exit().is_some() { Self::LAST_WORDS } else { Duration::ZERO };
-            self.journey.stderr = process.tail.lines(patience);
+            self.journey.stderr = worker.tail.lines(patience);
         }
         // One that was ready and then deaf was no failed start.
         let what = if what == Report::ExitedEarly && self.journey.has_listened() { Report::Crashed } else { what };
@@ -358,7 +357,7 @@ impl Slot {
             why: &self.broke,
         };
         if let Some(config) = &self.settings.app_log
-            && let Some(failure) = failure(what, &facts, self.process.as_ref().and_then(|process| process.tail.last()))
+            && let Some(failure) = failure(what, &facts, self.worker.as_ref().and_then(|worker| worker.tail.last()))
         {
             tools.logs.record(config, failure);
         }
@@ -390,6 +389,6 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.signal(|pid, _| reap::kill(pid));
+        self.tell(|worker| worker.process.kill());
     }
 }

@@ -2,10 +2,139 @@
 
 use super::site::{COUNTER, Site, web_config};
 
+/// Answers with variables of its environment, `?A,B`, and nothing for what is not there.
+const ENVIRONMENT: &str = "require('http').createServer((req, res) => {
+  const names = decodeURIComponent(req.url.split('?')[1] || '').split(',');
+  res.end(names.map((name) => String(process.env[name])).join(' '));
+}).listen(process.env.PORT);";
+
 #[test]
 fn t101_one_process_answers_in_sequence() {
-    let site = Site::new().file("server.js", COUNTER).file("web.config", web_config("server.js", ""));
-    let served = site.arg("--workers").arg("1").start();
-    assert_eq!(served.bodies("/server.js", 3), ["Hello, world 1", "Hello, world 2", "Hello, world 3"]);
+    let served = Site::hello(COUNTER, "").start();
+    let expected: Vec<_> = (1..=5).map(|n| format!("Hello, world {n}")).collect();
+    assert_eq!(served.bodies("/hello.js", 5), expected);
+    served.stop();
+}
+
+#[test]
+fn t107_the_current_folder_is_the_scripts() {
+    let script = "const text = require('fs').readFileSync('file.txt', 'utf8');
+        require('http').createServer((req, res) => res.end(text)).listen(process.env.PORT);";
+    // With a package.json above, which would make its own folder the current one natively.
+    let site = Site::new().file("sub/file.txt", "Contents of a file").file("sub/hello.js", script);
+    let served = site.file("package.json", "{}").file("web.config", web_config("sub/hello.js", "")).start();
+    assert_eq!(served.get("/sub/hello.js").text(), "Contents of a file");
+    served.stop();
+}
+
+#[test]
+fn t108_app_settings() {
+    let script = "require('http').createServer((req, res) =>
+        res.end(process.env.setting1 + process.env.setting2 + process.env.setting3)).listen(process.env.PORT);";
+    let settings = r#"<configuration><appSettings>
+        <add key="setting1" value="value1" /><add key="setting2" value="value2" />
+        <add key="" value="emptyKey" /><add key="setting3" value="" />
+        </appSettings>"#;
+    let text = web_config("hello.js", "").replacen("<configuration>", settings, 1);
+    let served = Site::new().file("hello.js", script).file("web.config", text).start();
+    assert_eq!(served.get("/hello.js").text(), "value1value2");
+    served.stop();
+}
+
+#[test]
+fn app_settings_are_followed_into_a_file_and_give_way_to_the_environment() {
+    let settings = r#"<configuration><appSettings file="more.config">
+        <add key="A" value="in place" /><add key="B" value="in place" /><add key="C" value="in place" />
+        <add key="PORT" value="80" /></appSettings>"#;
+    let text = web_config("hello.js", r#"<iisnode node_env="staging" />"#).replacen("<configuration>", settings, 1);
+    let more = r#"<appSettings><add key="B" value="in the file" /><add key="D" value="in the file" /></appSettings>"#;
+    let site = Site::new().file("hello.js", ENVIRONMENT).file("web.config", text).file("more.config", more);
+    let served = site.env("C", "environment").start();
+    let body = served.get("/hello.js?A,B,C,D,NODE_ENV").text();
+    assert_eq!(body, "in place in the file environment in the file staging");
+    let port = served.get("/hello.js?PORT").text();
+    assert!(port.ends_with(".sock"), "{port}");
+    served.stop();
+}
+
+#[test]
+fn the_application_finds_the_variables_of_iisnode() {
+    let served = Site::hello(ENVIRONMENT, r#"<iisnode maxLogFiles="7" logDirectory="logs" />"#).start();
+    let names = "IISNODE_VERSION,NODE_PENDING_PIPE_INSTANCES,IISNODE_LOGGINGENABLED,IISNODE_LOGDIRECTORY,\
+        IISNODE_MAXLOGFILES,IISNODE_MAXLOGFILESIZEINKB,IISNODE_MAXTOTALLOGFILESIZEINKB";
+    let body = served.get(&format!("/hello.js?{names}")).text();
+    assert_eq!(body, "0.2.27 5000 1 logs 7 128 1024");
+    served.stop();
+}
+
+#[test]
+fn t111_node_env_without_logging_and_debugging() {
+    let script = "require('http').createServer((req, res) => {
+        console.log('a line');
+        res.end('Hello, world! [NODE_ENV]=' + process.env.NODE_ENV); }).listen(process.env.PORT);";
+    let inside = r#"<iisnode node_env="production" loggingEnabled="false" debuggingEnabled="false" />"#;
+    let served = Site::hello(script, inside).start();
+    assert_eq!(served.get("/hello.js").text(), "Hello, world! [NODE_ENV]=production");
+    let debug = served.get("/hello.js/debug");
+    assert_eq!((debug.status, debug.text()), (200, "Hello, world! [NODE_ENV]=production".to_owned()));
+    served.server.log_has("a line");
+    assert!(!served.site.path("iisnode").exists());
+    served.stop();
+}
+
+#[test]
+fn t124_yml_wins_over_web_config() {
+    let inside = r#"<iisnode nodeProcessCountPerApplication="2" />"#;
+    let site = Site::hello(COUNTER, inside).file("iisnode.yml", "nodeProcessCountPerApplication: 4\n");
+    let served = site.start();
+    served.server.log_has(": 4 worker(s) over ");
+    assert_eq!(served.get("/hello.js").text(), "Hello, world 1");
+    served.stop();
+}
+
+#[test]
+fn a_variable_is_between_the_two() {
+    let inside = r#"<iisnode node_env="xml" maxLogFiles="5" maxLogFileSizeInKB="6" />"#;
+    let site = Site::hello(ENVIRONMENT, inside).file("iisnode.yml", "maxLogFiles: 9\n");
+    let served = site.env("IISNODE_maxLogFiles", 8).env("IISNODE_maxLogFileSizeInKB", 7).start();
+    assert_eq!(served.get("/hello.js?IISNODE_MAXLOGFILES,IISNODE_MAXLOGFILESIZEINKB,NODE_ENV").text(), "9 7 xml");
+    served.stop();
+}
+
+#[test]
+fn the_overrides_file_may_have_another_name() {
+    let inside = r#"<iisnode configOverrides="other.yml" />"#;
+    let site =
+        Site::hello(ENVIRONMENT, inside).file("iisnode.yml", "node_env: no\n").file("other.yml", "node_env: yes\n");
+    let served = site.start();
+    assert_eq!(served.get("/hello.js?NODE_ENV").text(), "yes");
+    served.stop();
+}
+
+#[test]
+fn an_interceptor_of_ones_own_comes_before_the_application() {
+    let script = "require('http').createServer((req, res) =>
+        res.end(`${globalThis.came} ${require.main === module}`)).listen(process.env.PORT);";
+    let site = Site::hello(script, r#"<iisnode interceptor="&quot;own hook.js&quot;" />"#);
+    let served = site.file("own hook.js", "globalThis.came = 'first';").start();
+    assert_eq!(served.get("/hello.js").text(), "first true");
+    served.stop();
+}
+
+#[test]
+fn a_node_of_a_windows_path_is_the_one_on_path_with_its_flags() {
+    let script = "require('http').createServer((req, res) =>
+        res.end(process.execArgv.join(' '))).listen(process.env.PORT);";
+    let line = r#"<iisnode nodeProcessCommandLine="D:\Program Files (x86)\nodejs\node.exe --expose-gc" />"#;
+    let served = Site::hello(script, line).start();
+    assert_eq!(served.get("/hello.js").text(), "--expose-gc");
+    served.stop();
+}
+
+#[test]
+fn ones_own_flags_win_over_all_of_it() {
+    let site = Site::hello(COUNTER, "").file("iisnode.yml", "nodeProcessCountPerApplication: 4\n");
+    let served = site.env("IISNODE_nodeProcessCountPerApplication", 3).arg("--workers").arg("2").start();
+    served.server.log_has(": 2 worker(s) over ");
     served.stop();
 }

@@ -13,7 +13,6 @@ mod response;
 #[path = "../end_to_end/server.rs"]
 #[expect(dead_code, reason = "shared with another test target that uses all of it")]
 mod server;
-#[expect(dead_code, reason = "rows that use the rest follow")]
 mod site;
 #[path = "../end_to_end/wait.rs"]
 mod wait;

@@ -4,6 +4,7 @@ use tempfile::TempDir;
 
 use super::server::Server;
 use super::setup::Setup;
+use super::system::folder;
 use super::wait::until;
 
 /// A script that says `text` and what `part.js` beside it exports, if there is one.
@@ -32,7 +33,7 @@ fn says(server: &Server, text: &str) {
 }
 
 fn dir() -> TempDir {
-    tempfile::tempdir_in("/tmp").unwrap()
+    folder()
 }
 
 #[test]
@@ -120,23 +121,5 @@ fn the_configuration_is_watched_with_the_rest() {
     until("that is done too", || server.log_count("reload done") == 2);
     write(&dir, "x.other", "");
     server.log_has("x.other is new: reload");
-    server.stop();
-}
-
-#[test]
-fn nothing_is_watched_unless_asked_for() {
-    let dir = dir();
-    write(&dir, "hello.js", &script("Hello, world 1"));
-    let server = Setup::new(dir.path().join("hello.js")).start();
-    let threads = |pid: rustix::process::Pid| {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).unwrap();
-        let names = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
-        names.map(|name| name.trim().to_owned()).collect::<Vec<_>>()
-    };
-    let is_watching = |name: &String| name == "changes" || name.starts_with("notify");
-    assert!(!threads(server.pid()).iter().any(is_watching));
-    let watching = start(&dir, "[\"*.js\"]");
-    assert!(threads(watching.pid()).iter().any(is_watching), "{:?}", threads(watching.pid()));
-    watching.stop();
     server.stop();
 }

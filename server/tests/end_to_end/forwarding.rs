@@ -87,3 +87,53 @@ fn names_of_fields_keep_their_case_and_order() {
     assert_eq!(own, ["X-ONE=1", "x-Two=2", "X-One=3", "Cookie=a=b", "Cookie=c=d"]);
     server.stop();
 }
+
+#[test]
+pub(crate) fn a_trusted_list_is_extended_once() {
+    let server = Setup::new("lab.cjs").set("forwarding.trusted", "[\"127.0.0.1\"]").start();
+    let mut client = server.connect();
+    let mut told = |fields: &str| {
+        let headers =
+            client.request(format!("GET /info HTTP/1.1\r\nHost: test\r\n{fields}\r\n")).json()["headers"].take();
+        let text = |name: &str| headers[name].as_str().unwrap_or_default().to_owned();
+        (text("x-forwarded-for"), text("x-forwarded-proto"))
+    };
+    let https = "X-Forwarded-Proto: https\r\n";
+    let pair = |list: &str, scheme: &str| (list.to_owned(), scheme.to_owned());
+    assert_eq!(told(""), pair("127.0.0.1", "http"));
+    assert_eq!(told(https), pair("127.0.0.1", "https"));
+    assert_eq!(told(&format!("X-Forwarded-For: 1.1.1.1\r\n{https}")), pair("1.1.1.1, 127.0.0.1", "https"));
+    assert_eq!(told(&format!("X-Forwarded-For: 127.0.0.1\r\n{https}")), pair("127.0.0.1", "https"));
+    assert_eq!(told("X-Forwarded-For: 1127.0.0.1\r\n").0, "1127.0.0.1, 127.0.0.1");
+    server.stop();
+}
+
+#[test]
+pub(crate) fn server_variables_are_told_and_cannot_be_forged() {
+    let names =
+        "[\"REQUEST_METHOD\", \"AUTH_USER\", \" URL \", \"QUERY_STRING\", \"REMOTE_ADDR\", \"SERVER_PORT\", \"HTTPS\"]";
+    let server = Setup::new("lab.cjs").set("forwarding.server_variables", names).start();
+    let request = "GET /info?a=%2F HTTP/1.1\r\nHost: test\r\nX-iisnode-AUTH_USER: admin\r\nx-iisnode-other: 1\r\n\r\n";
+    let headers = server.connect().request(request).json()["headers"].take();
+    let told = headers.as_object().unwrap().iter().filter(|(name, _)| name.starts_with("x-iisnode-"));
+    let told: std::collections::BTreeMap<_, _> =
+        told.map(|(name, value)| (&name[10..], value.as_str().unwrap())).collect();
+    let port = server.address.port().to_string();
+    let expected = [
+        ("https", "off"),
+        ("query_string", "a=%2F"),
+        ("remote_addr", "127.0.0.1"),
+        ("request_method", "GET"),
+        ("server_port", &port),
+        ("url", "/info"),
+    ];
+    assert_eq!(told, expected.into());
+    server.stop();
+}
+
+#[test]
+fn server_variables_that_do_not_exist_are_refused() {
+    let (status, log) = Setup::new("lab.cjs").set("forwarding.server_variables", "[\"REQUEST_METHODS\"]").fail();
+    assert_eq!(status.code(), Some(2));
+    assert!(log.contains("unknown server variable (\"REQUEST_METHODS\"), allowed: AUTH_TYPE, AUTH_USER"), "{log}");
+}

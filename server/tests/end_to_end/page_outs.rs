@@ -1,13 +1,12 @@
 //! Workers that nobody wants anything of give their memory back.
 #![cfg(target_os = "linux")]
 
-use rustix::process::Pid;
-
 use super::setup::Setup;
+use super::system::folder;
 use super::wait::{until, until_some};
 
-fn resident_kib(pid: Pid) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
+fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid)).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
@@ -15,7 +14,7 @@ fn resident_kib(pid: Pid) -> u64 {
 #[test]
 fn an_idle_worker_is_paged_out_and_serves_again() {
     // Pages that another node of this machine uses would stay: this one has a file of its own.
-    let dir = tempfile::tempdir_in("/tmp").unwrap();
+    let dir = folder();
     let (path, node) = (std::env::var_os("PATH").unwrap(), dir.path().join("node"));
     let found = std::env::split_paths(&path).map(|folder| folder.join("node")).find(|file| file.is_file()).unwrap();
     std::fs::copy(found, &node).unwrap();

@@ -1,10 +1,12 @@
 //! Recycles: how the application asks for one, and that none costs a request, however many there are.
+#![cfg(unix)]
 
-use rustix::process::Signal;
+use forebay::supervisor::Command;
 
 use super::load::Load;
-use super::server::{Server, is_alive};
+use super::server::Server;
 use super::setup::Setup;
+use super::system::{folder, is_alive};
 use super::wait::until;
 
 fn recycles() -> Setup {
@@ -73,7 +75,7 @@ fn times() -> usize {
 
 #[test]
 fn recycles_of_every_kind_under_load_fail_no_request() {
-    let dir = tempfile::tempdir_in("/tmp").unwrap();
+    let dir = folder();
     let script = dir.path().join("app.cjs");
     std::fs::copy(super::setup::apps().join("recycles.cjs"), &script).unwrap();
     let server =
@@ -90,7 +92,7 @@ fn recycles_of_every_kind_under_load_fail_no_request() {
         load.goes_on(50);
         let done = server.log_count("reload done");
         match n % 3 {
-            0 => server.signal(Signal::HUP),
+            0 => server.tell(Command::Reload),
             1 => std::fs::write(dir.path().join("touched.cjs"), format!("// {n}")).unwrap(),
             // It may be taken for the one before, which is too short ago.
             _ => until("it is asked for one", || {

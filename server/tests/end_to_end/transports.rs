@@ -23,6 +23,14 @@ over_http! {
         a_client_that_resets_its_connection_is_noticed
         a_client_that_leaves_the_queue_makes_room
     }
+    causes: {
+        a_request_that_kills_its_worker_has_a_number_for_how_far_it_came
+        a_head_that_does_not_fit_the_workers_form_is_1005
+    }
+    forwarding: {
+        a_trusted_list_is_extended_once
+        server_variables_are_told_and_cannot_be_forged
+    }
     streaming: {
         a_body_is_echoed_piece_by_piece_while_it_is_sent
         a_body_of_known_length_is_passed_on_before_it_is_complete

@@ -54,10 +54,13 @@ impl Plan {
         let mut config = Config::random(seed);
         config.time_max = Duration::from_secs(24 * 3600);
         let mut between = |low: u64, high: u64| low + random.below(usize::try_from(high - low + 1).unwrap()) as u64;
+        let (head_bytes_max, body_bytes_max) =
+            (between(700, 4000) as u32, if between(0, 2) == 0 { 0 } else { between(2_000, 60_000) });
         let limits = Limits {
-            head_bytes_max: between(700, 4000) as u32,
+            head_bytes_max,
             fields_max: 20,
-            body_bytes_max: if between(0, 2) == 0 { 0 } else { between(2_000, 60_000) },
+            body_bytes_max,
+            chunked_body_bytes_max: body_bytes_max,
             head_timeout: Duration::from_millis(between(100, 2000)),
             body_idle_timeout: Duration::from_millis(between(200, 2000)),
             keep_alive_timeout: Duration::from_millis(between(50, 3000)),

@@ -18,7 +18,7 @@ mod world;
 #[cfg(target_os = "linux")]
 fn main() -> std::io::Result<std::process::ExitCode> {
     use clap::Parser as _;
-    forebay_transports::allow_huge_pages(false);
+    forebay_transports::machine::allow_huge_pages(false);
     scenario::run(&scenario::Args::parse())
 }
 

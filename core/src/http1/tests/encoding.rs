@@ -73,6 +73,7 @@ fn forwarded(trusted: bool, peer: &str, fields: &str) -> String {
         trusted,
         request_id: [b'7'; 32],
         add: Added { x_forwarded: true, real_ip: true, forwarded: true, request_id: true },
+        variables: Variables::default(),
     };
     let mut out = Vec::new();
     encode_request(&head, &facts, Some(&forwarding), &mut out).unwrap();
@@ -98,10 +99,81 @@ fn strangers_claims_are_replaced() {
 fn trusted_claims_are_kept_and_added_to() {
     assert_eq!(
         forwarded(true, "1.2.3.4", CLAIMS),
-        format!("{CLAIMS}X-Forwarded-For: 1.2.3.4\r\nForwarded: for=1.2.3.4;host=\"a\";proto=http\r\n\r\n")
+        format!("{CLAIMS}Forwarded: for=1.2.3.4;host=\"a\";proto=http\r\n\r\n").replacen(
+            "9.9.9.9",
+            "9.9.9.9, 1.2.3.4",
+            1
+        )
     );
     let long = format!("X-Request-Id: {}\r\n", "a".repeat(129));
     assert!(forwarded(true, "1.2.3.4", &long).ends_with("X-Request-Id: 77777777777777777777777777777777\r\n\r\n"));
+}
+
+#[test]
+fn a_trusted_list_grows_by_the_peer_unless_that_is_its_end() {
+    let list = |fields: &str| {
+        let text = forwarded(true, "1.2.3.4", fields);
+        let values = text.lines().filter_map(|line| line.strip_prefix("X-Forwarded-For: "));
+        values.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(list(""), ["1.2.3.4"]);
+    assert_eq!(list("X-Forwarded-For: 1.1.1.1\r\n"), ["1.1.1.1, 1.2.3.4"]);
+    assert_eq!(list("X-Forwarded-For: 1.2.3.4\r\n"), ["1.2.3.4"]);
+    assert_eq!(list("X-Forwarded-For: 9.9.9.9 , 1.2.3.4\r\n"), ["9.9.9.9 , 1.2.3.4"]);
+    // Whole elements are compared, not ends of text.
+    assert_eq!(list("X-Forwarded-For: 11.2.3.4\r\n"), ["11.2.3.4, 1.2.3.4"]);
+    assert_eq!(list("X-Forwarded-For:\r\n"), ["1.2.3.4"]);
+    assert_eq!(list("X-Forwarded-For: a\r\nX-Forwarded-For: b\r\n"), ["a", "b, 1.2.3.4"]);
+}
+
+fn told(trusted: bool, request: &str, names: &[&str]) -> Vec<String> {
+    let (head, facts) = admit(request.as_bytes()).unwrap();
+    let list: Vec<_> = names.iter().map(|name| Variable::of(name).unwrap()).collect();
+    let forwarding = Forwarding {
+        peer: b"1.2.3.4",
+        scheme: "http",
+        trusted,
+        request_id: [b'7'; 32],
+        add: Added { x_forwarded: false, real_ip: false, forwarded: false, request_id: false },
+        variables: Variables { list: &list, peer_port: 5000, local: Some(("::1".parse().unwrap(), 80)) },
+    };
+    let mut out = Vec::new();
+    encode_request(&head, &facts, Some(&forwarding), &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    text.lines().filter_map(|line| line.strip_prefix("X-iisnode-")).map(str::to_owned).collect()
+}
+
+#[test]
+fn server_variables_are_told_and_cannot_be_forged() {
+    let request = "GET /a%20b/c?d=e&f HTTP/1.1\r\nHost: shop:8080\r\nX-Iisnode-AUTH_USER: admin\r\n\
+        Cookie: a=1\r\nCookie: b=2\r\nX-Two-Words: x\r\nX-Forwarded-Proto: https\r\n\r\n";
+    let all = [
+        ("REQUEST_METHOD", "GET"),
+        ("query_string", "d=e&f"),
+        ("URL", "/a%20b/c"),
+        ("UNENCODED_URL", "/a%20b/c?d=e&f"),
+        ("REMOTE_ADDR", "1.2.3.4"),
+        ("REMOTE_PORT", "5000"),
+        ("LOCAL_ADDR", "::1"),
+        ("SERVER_NAME", "shop"),
+        ("SERVER_PORT", "80"),
+        ("SERVER_PROTOCOL", "HTTP/1.1"),
+        ("HTTPS", "off"),
+        ("SERVER_PORT_SECURE", "0"),
+        ("HTTP_HOST", "shop:8080"),
+        ("HTTP_COOKIE", "a=1; b=2"),
+        ("HTTP_X_TWO_WORDS", "x"),
+        ("GATEWAY_INTERFACE", "CGI/1.1"),
+    ];
+    let expected: Vec<_> = all.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let names: Vec<_> = all.iter().map(|(name, _)| *name).collect();
+    assert_eq!(told(false, request, &names), expected);
+    assert!(told(false, request, &["AUTH_USER", "REMOTE_USER", "CONTENT_TYPE", "HTTP_ACCEPT"]).is_empty());
+    assert_eq!(told(true, request, &["HTTPS", "SERVER_PORT_SECURE"]), ["HTTPS: on", "SERVER_PORT_SECURE: 1"]);
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Type: t/p\r\n\r\n";
+    assert_eq!(told(false, post, &["CONTENT_LENGTH", "CONTENT_TYPE"]), ["CONTENT_LENGTH: 3", "CONTENT_TYPE: t/p"]);
+    // Without any, such fields are fields like others.
+    assert_eq!(told(false, request.replace("X-Iisnode", "X-iisnode").as_str(), &[]), ["AUTH_USER: admin"]);
 }
 
 #[test]

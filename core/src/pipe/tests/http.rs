@@ -29,6 +29,7 @@ fn a_worker_gets_the_same_fields_as_over_http() {
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n",
     ] {
         let (head, facts) = admit(request.as_bytes());
+        let variables: Vec<_> = ["REQUEST_METHOD", "HTTP_COOKIE"].map(|name| http1::Variable::of(name).unwrap()).into();
         for trusted in [None, Some(false), Some(true)] {
             let forwarding = trusted.map(|trusted| http1::Forwarding {
                 peer: b"2001:db8::1",
@@ -36,6 +37,7 @@ fn a_worker_gets_the_same_fields_as_over_http() {
                 trusted,
                 request_id: [b'0'; 32],
                 add: http1::Added { x_forwarded: true, real_ip: true, forwarded: true, request_id: true },
+                variables: http1::Variables { list: &variables, peer_port: 5, local: None },
             });
             let mut text = Vec::new();
             http1::encode_request(&head, &facts, forwarding.as_ref(), &mut text).unwrap();

@@ -1,5 +1,7 @@
 //! The table itself: every setting, by section.
 
+use forebay_transports::HAS_MONOIO;
+
 use std::time::Duration;
 
 use super::super::value::Kind::{
@@ -7,7 +9,7 @@ use super::super::value::Kind::{
     Time, TimeOrOff, Variables, Word,
 };
 use super::super::value::Put;
-use super::super::{AccessLogFormat, Dispatch, LineEnds, LogFormat, Statuses};
+use super::super::{AccessLogFormat, Dispatch, LineEnds, LogFormat, Statuses, iisnode};
 use super::{Preset, Setting};
 
 const KIB: u64 = 1 << 10;
@@ -15,6 +17,7 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const MOMENT: Duration = Duration::from_millis(1);
 const DAY: Duration = Duration::from_secs(86_400);
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 const fn of(key: &'static str, kind: Kind, preset: &'static str, doc: &'static str) -> Setting {
     Setting { key, kind, preset: Preset::Is(preset), env: &[], flag: None, doc }
@@ -41,7 +44,7 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
     found(
         "server.engine",
         OneOf(&["monoio", "compio"], |d, v| d.set_engine(v)),
-        if cfg!(target_os = "linux") { "monoio" } else { "compio" },
+        if HAS_MONOIO { "monoio" } else { "compio" },
         "What drives the sockets. monoio: io_uring, or epoll where that is refused; Linux, and the default there. \
          compio: io_uring on Linux, IOCP on Windows, and the default elsewhere.",
     )
@@ -92,6 +95,15 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         "none",
         "Variables for the workers, added to Forebay's own environment.",
     ),
+    found(
+        "app.profile",
+        OneOf(&["native", "iisnode", "azure"], |d, v| d.profile = Some(iisnode::profile(v))),
+        "iisnode beside a web.config or iisnode.yml, else native",
+        "Whose defaults apply. native: those of this reference; web.config and iisnode.yml are not read. iisnode: those \
+         of iisnode. azure: those of iisnode on Azure App Service.",
+    )
+    .env(&["FOREBAY_PROFILE"])
+    .flag("--profile"),
     of(
         "workers.count",
         CountOrAuto(1024, |d, v| d.workers.count = v),
@@ -191,6 +203,12 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         "30MB",
         "Request body; 0 is no bound. Beyond: 413.",
     ),
+    found(
+        "limits.chunked_body_bytes_max",
+        Bytes(0, 1024 * GIB, |d, v| d.chunked_body_bytes_max = Some(v)),
+        "as limits.body_bytes_max",
+        "Request body whose length is not announced; 0 is no bound. Beyond: 413.",
+    ),
     of(
         "limits.head_timeout",
         time(|d, v| d.limits.head_timeout = v),
@@ -241,9 +259,9 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
     ),
     of(
         "limits.in_flight_max",
-        Count(1, 1_000_000, |d, v| d.limits.in_flight_max = narrow(v, u32::MAX)),
+        Count(0, 1_000_000, |d, v| d.limits.in_flight_max = narrow(v, u32::MAX)),
         "1024",
-        "Exchanges in flight in one worker. Beyond: other workers, then the wait queue.",
+        "Exchanges in flight in one worker; 0 gives it none. Beyond: other workers, then the wait queue.",
     ),
     of(
         "limits.queue_max",
@@ -311,13 +329,15 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         "forwarding.trusted",
         Networks(|d, v| d.forwarding.trusted = v),
         "none",
-        "Peers whose own forwarding headers are believed; everybody else's are removed.",
+        "Peers whose own forwarding headers are believed and added to; everybody else's are removed.",
     ),
     found(
         "forwarding.server_variables",
         Texts(|d, v| d.forwarding.server_variables = v),
         "none",
-        "IIS server variables, such as REQUEST_METHOD, that are sent as `X-iisnode-NAME`.",
+        "IIS server variables, such as REQUEST_METHOD, that are sent as `X-iisnode-NAME`; fields of clients that look like \
+         them are dropped then. Those about a user, such as AUTH_USER, are known and never sent: Forebay authenticates \
+         nobody.",
     ),
     found(
         "access_log.path",
@@ -416,6 +436,32 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         time(|d, v| d.watch.poll_interval = v),
         "5s",
         "How often files are looked at where the file system does not tell of changes, as on network shares.",
+    ),
+    found(
+        "site.files",
+        Path(|d, v| d.site.files = Some(v)),
+        "off",
+        "Folder whose files are served without reaching a worker, to GET and HEAD; what is no file there is the \
+         application's. Hidden files (`.env`), `package.json` and the like are never served.",
+    ),
+    of(
+        "site.index",
+        Word(|d, v| d.site.index = v),
+        "index.html",
+        "The file there that stands for its folder, where it exists.",
+    ),
+    of(
+        "site.max_age",
+        TimeOrOff(YEAR, |d, v| d.site.max_age = v),
+        "off",
+        "How long clients may keep files without asking again (`Cache-Control: max-age`). off: nothing is said; they ask.",
+    ),
+    of(
+        "site.offline_page",
+        Word(|d, v| d.site.offline_page = v),
+        "app_offline.htm",
+        "A file in the application's folder. While it is there every request is answered with it and status 503, and no \
+         worker runs.",
     ),
     of(
         "debugger.enabled",

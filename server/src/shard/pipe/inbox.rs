@@ -11,7 +11,7 @@ use forebay_core::http1::{Delivery, Framing, LAST_CHUNK, RequestFacts, ResponseF
 use forebay_core::pipe::{End, LengthDigits, Reply, ResetCode, Response, encode_trailers};
 
 use crate::shard::pump::Fault;
-use crate::shard::relay::{COALESCE_BYTES, Terms};
+use crate::shard::relay::{COALESCE_BYTES, Garbled, Terms};
 
 /// Bytes of informational responses in one exchange, as its client gets them. 256 KiB: thousands of them. Frames that are
 /// no body need no credit, so nothing else bounds what waits for a client that does not read.
@@ -140,11 +140,11 @@ impl Inbox {
         informational: bool,
         pool: &Pool,
         terms: &Terms<'_>,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), Garbled> {
         self.wake();
         let mut digits = LengthDigits::default();
         let reply = Reply::plan(head, body, &self.request, terms.may_keep_alive && self.told, &mut digits)
-            .map_err(|bad| bad.reason)?;
+            .map_err(Garbled::contradictory)?;
         let fields: usize = head.fields.iter().map(|(name, value)| name.len() + value.len() + FIELD_ROOM).sum();
         let inline = if body as usize <= COALESCE_BYTES { body as usize } else { 0 };
         let room = HEAD_ROOM + head.reason.len() + fields;
@@ -152,12 +152,12 @@ impl Inbox {
         let mut out = pool.take(ChunkSize::holding(room + inline).unwrap_or(ChunkSize::Large));
         if reply.encode(terms.date, &mut out).is_err() {
             out = pool.take(ChunkSize::Large);
-            reply.encode(terms.date, &mut out).map_err(|_full| "The head does not fit.")?;
+            reply.encode(terms.date, &mut out).map_err(|_full| Garbled::LARGE)?;
         }
         if informational {
             self.inform_bytes += out.len();
             if self.inform_bytes > INFORM_BYTES_MAX {
-                return Err("There are too many informational responses.");
+                return Err(Garbled::TOO_MANY);
             }
         }
         self.tail = Some(out);

@@ -29,7 +29,7 @@ use forebay_transports::Conn;
 
 use super::over_http::ONE_READ_BYTES;
 use super::pump::Fault;
-use super::relay::{Relay, Terms};
+use super::relay::{Garbled, Relay, Terms};
 use super::{Engine, Shard};
 use crate::bulletin::Bulletin;
 pub(super) use door::welcome_workers;
@@ -372,7 +372,7 @@ fn respond<E: Engine>(
     body: u32,
     informational: bool,
     shard: &Shard<E>,
-) -> Result<(), &'static str> {
+) -> Result<(), Garbled> {
     let date = shard.date.borrow();
     let terms = Terms { may_keep_alive: shard.is_serving(), date: &date[..] };
     inbox.on_head(head, body, informational, &shard.pool, &terms)

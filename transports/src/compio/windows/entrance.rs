@@ -22,8 +22,8 @@ use windows_sys::Win32::System::Pipes::{
 
 use super::Pipe;
 use super::pipe::{adopt, wide};
-use super::security::OwnerOnly;
 use crate::Endpoint;
+use crate::windows::Access;
 
 /// Instances that wait for workers. Who comes when none does is told that the pipe is busy, and dials again.
 const BACKLOG: usize = 8;
@@ -66,7 +66,7 @@ impl Waiting {
 /// Accepts workers for one shard.
 pub struct Entrance {
     path: Vec<u16>,
-    security: OwnerOnly,
+    security: Access,
     state: RefCell<State>,
 }
 
@@ -78,7 +78,7 @@ struct State {
 }
 
 pub(in crate::compio) fn open(endpoint: &Endpoint) -> io::Result<Entrance> {
-    let entrance = Entrance { path: wide(endpoint), security: OwnerOnly::new()?, state: RefCell::default() };
+    let entrance = Entrance { path: wide(endpoint), security: Access::user()?, state: RefCell::default() };
     if entrance.is_in_use() {
         return Err(ErrorKind::AddrInUse.into());
     }

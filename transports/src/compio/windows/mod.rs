@@ -13,7 +13,6 @@ mod entrance;
 mod listener;
 mod pipe;
 mod receive;
-mod security;
 mod tcp;
 mod thread;
 mod turn;

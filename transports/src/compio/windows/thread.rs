@@ -1,10 +1,13 @@
 //! Where a shard's thread is scheduled.
 
 use std::io;
+use std::ptr::null_mut;
 
-use windows_sys::Win32::System::Threading::{GetCurrentThread, SetThreadAffinityMask};
+use windows_sys::Win32::System::SystemInformation::GROUP_AFFINITY;
+use windows_sys::Win32::System::Threading::{GetCurrentThread, SetThreadAffinityMask, SetThreadGroupAffinity};
 
 use crate::EngineOptions;
+use crate::windows::place_of;
 
 /// Applies `options` to the calling thread. What the system refuses is logged and left: a shard that is scheduled
 /// worse still serves. There is no `SCHED_BATCH`.
@@ -16,14 +19,18 @@ pub(in crate::compio) fn prepare(options: &EngineOptions) {
     }
 }
 
-/// Within the process's first processor group: 64 vCPUs.
+/// Within the process's own processor group, or to any other.
 fn pin(cpu: usize) -> io::Result<()> {
-    let bit = u32::try_from(cpu).ok().and_then(|cpu| 1_usize.checked_shl(cpu)).ok_or(io::ErrorKind::InvalidInput)?;
     // SAFETY: the pseudo handle of the calling thread is always valid and needs no closing.
     let thread = unsafe { GetCurrentThread() };
-    // SAFETY: the call takes the handle and an integer.
-    match unsafe { SetThreadAffinityMask(thread, bit) } {
-        0 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
-    }
+    let (group, mask) = place_of(cpu)?;
+    let done = if group == 0 {
+        // SAFETY: the call takes the handle and an integer.
+        unsafe { SetThreadAffinityMask(thread, mask) != 0 }
+    } else {
+        let affinity = GROUP_AFFINITY { Mask: mask, Group: group, Reserved: [0; 3] };
+        // SAFETY: the structure is valid for reading; the old one is not asked for.
+        unsafe { SetThreadGroupAffinity(thread, &raw const affinity, null_mut()) != 0 }
+    };
+    if done { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -1,22 +1,13 @@
-//! What a bench asks of the operating system: processes that end with it, and what a process tree has used.
-//!
-//! Everything of `forebay bench` that another system does differently is here. What it tells comes from `/proc`; where
-//! there is none, sums are zero and lists empty.
+//! What `/proc` tells of processes and of the machine. Where there is none, sums are zero and lists empty.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
-use std::io;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
-use rustix::process::{
-    Pid, Resource, Rlimit, Signal, getrlimit, kill_process, kill_process_group, set_parent_process_death_signal,
-    setrlimit,
-};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use rustix::process::{Pid, Signal, geteuid};
+
+use crate::spawn::{Machine, Usage};
 
 /// Ticks a second in `/proc`: `USER_HZ`, which is part of the interface and 100 wherever node runs.
 const TICKS_PER_SECOND: u64 = 100;
@@ -24,62 +15,48 @@ const TICKS_PER_SECOND: u64 = 100;
 /// The state of a socket that listens, in `/proc/net/tcp`.
 const LISTENS: &str = "0A";
 
-/// Sets `flag` when somebody wants us to stop; the second time the process ends at once, and its children with it.
-///
-/// # Errors
-/// The handlers cannot be registered.
-pub(super) fn stop_on_signals(flag: &Arc<AtomicBool>) -> io::Result<()> {
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(flag))?;
-        signal_hook::flag::register(signal, Arc::clone(flag))?;
-    }
-    Ok(())
+/// The process group that a process belongs to; none if it is gone, or its group is of another namespace.
+pub(super) fn group_of(pid: Pid) -> Option<Pid> {
+    // SAFETY: takes and gives a number.
+    Pid::from_raw(unsafe { libc::getpgid(pid.as_raw_nonzero().get()) }.max(0))
 }
 
-/// Lets this process open as many connections as it may.
-pub(super) fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    // Where that is refused, connecting says so.
-    let _refused = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+/// Whether a process handles a signal.
+pub(crate) fn catches(pid: u32, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & 1 << (signal.as_raw() - 1) != 0
 }
 
-/// Starts a process in a group of its own. The kernel kills it when the calling thread ends.
-///
-/// # Errors
-/// It cannot be started.
-pub(super) fn start(command: &mut Command) -> io::Result<Child> {
-    let prepare = || Ok(set_parent_process_death_signal(Some(Signal::KILL))?);
-    // SAFETY: `prepare` makes one system call and nothing else: no allocation, no lock, no panic.
-    unsafe { command.pre_exec(prepare) };
-    command.process_group(0).spawn()
+/// The ids of this user's processes of a program, ascending.
+pub(crate) fn processes_named(name: &str) -> Vec<u32> {
+    let ours = geteuid().as_raw();
+    let is_meant = |&pid: &u32| {
+        let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let owner = fs::metadata(format!("/proc/{pid}")).map(|meta| meta.uid());
+        comm.trim_end() == name && owner.is_ok_and(|owner| owner == ours)
+    };
+    let mut found: Vec<u32> = numbers().filter(is_meant).collect();
+    found.sort_unstable();
+    found
 }
 
-/// Asks a process to end; with its group where it would not pass that on.
-pub(super) fn ask_to_end(child: &Child, group: bool) {
-    let pid = Pid::from_child(child);
-    // An error means that it has ended.
-    let _gone = if group { kill_process_group(pid, Signal::TERM) } else { kill_process(pid, Signal::TERM) };
-}
-
-/// Kills whatever is left of the group of a process whose status was not taken yet.
-pub(super) fn kill_group(child: &Child) {
-    let _gone = kill_process_group(Pid::from_child(child), Signal::KILL);
-}
-
-/// Whether a process has ended. Its status stays, so that its group cannot be a stranger's.
-pub(super) fn has_ended(child: &Child) -> bool {
-    use rustix::process::{WaitId, WaitIdOptions, waitid};
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-    !matches!(waitid(WaitId::Pid(Pid::from_child(child)), options), Ok(None))
-}
-
-/// What a process tree has used, or holds.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Usage {
-    /// CPU time, user and system, of processes that have ended included.
-    pub(super) cpu: Duration,
-    /// Resident memory in bytes; what processes share counts once each.
-    pub(super) resident_bytes: u64,
+/// Whether somebody but the leader still lives in its group. Reads all of `/proc`; the leader's status must not be taken
+/// yet, so that the group cannot be another's.
+pub(super) fn has_company(leader: Pid) -> bool {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return false };
+    let is_number = |name: &str| name.bytes().all(|b| b.is_ascii_digit());
+    entries.flatten().any(|entry| {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().filter(|name| is_number(name)) else { return false };
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // "PID (NAME) STATE PARENT GROUP …": the name may hold anything.
+        let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        let (state, group) = (fields.next(), fields.nth(1));
+        let leader = leader.as_raw_nonzero().to_string();
+        group == Some(&leader) && pid != leader && !matches!(state, Some("Z" | "X"))
+    })
 }
 
 /// What the tree below `root` has used up to now.
@@ -96,21 +73,12 @@ pub(super) fn usage(root: u32) -> Usage {
 }
 
 /// CPU time that this process has used itself.
-pub(super) fn own_cpu() -> Duration {
+pub(crate) fn own_cpu() -> Duration {
     stat("self").map_or(Duration::ZERO, |stat| from_ticks(stat.user + stat.system))
 }
 
-/// CPU time that the whole machine has been busy and idle since it started.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Machine {
-    /// Working for anybody; for other guests of the host, too.
-    pub(super) busy: Duration,
-    /// Waiting.
-    pub(super) idle: Duration,
-}
-
 /// What the machine has done up to now.
-pub(super) fn machine() -> Machine {
+pub(crate) fn machine() -> Machine {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let line = text.lines().next().unwrap_or_default();
     // user nice system idle iowait irq softirq steal; guests are part of user.
@@ -178,10 +146,14 @@ fn stat(pid: &str) -> Option<Stat> {
     })
 }
 
-fn processes() -> HashMap<u32, Stat> {
+/// The numbers of all processes that we can see.
+fn numbers() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter_map(|pid| Some((pid, stat(&pid.to_string())?))).collect()
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+fn processes() -> HashMap<u32, Stat> {
+    numbers().filter_map(|pid| Some((pid, stat(&pid.to_string())?))).collect()
 }
 
 fn tree(root: u32, all: &HashMap<u32, Stat>) -> Vec<u32> {

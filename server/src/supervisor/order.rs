@@ -1,23 +1,15 @@
-//! Makes a worker process: its environment, its place in the system, and that it dies with us.
-//!
-//! The only file of the supervisor with Unix in it besides `reap`, `watch`, `signals` and `runtime_dir`.
-//!
-//! The kernel kills a worker when the *thread* that made it ends (`PR_SET_PDEATHSIG`), so workers are made on the
-//! supervisor's own thread only, which lives as long as the process.
+//! What a worker process is started with: the command, its environment, its place.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 
 use forebay_core::id::Generation;
 use forebay_core::worker::SpawnFault;
 use forebay_transports::Endpoint;
-use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
-use rustix::thread::{CpuSet, sched_setaffinity};
 
 use crate::config::Launch;
+use crate::spawn::{self, Place, Process};
 
 /// What to start, and where.
 #[derive(Debug)]
@@ -59,58 +51,19 @@ const NOT_INHERITED: [&str; 9] = [
 /// # Errors
 ///
 /// Says whether program, folder or the system is at fault.
-pub fn spawn(order: &Order<'_>) -> Result<Child, SpawnFault> {
-    let mut command = Command::new(&order.launch.program);
+pub fn start(order: &Order<'_>) -> Result<Process, SpawnFault> {
+    let mut command = spawn::command(&order.launch.program, &order.launch.args);
     for name in NOT_INHERITED {
         command.env_remove(name);
     }
     command
-        .args(&order.launch.args)
         .current_dir(&order.launch.cwd)
         .envs(environment(order, |name| std::env::var_os(name)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0);
-    let cpus = order.cpu.map(|cpu| {
-        let mut set = CpuSet::new();
-        set.set(cpu);
-        set
-    });
-    let (parent, batch) = (getpid(), order.batch);
-    let prepare = move || {
-        reset_signals();
-        set_parent_process_death_signal(Some(Signal::KILL))?;
-        // Had we died before the line above, the kernel would not have noticed: then our parent is another by now.
-        if getppid() != Some(parent) {
-            return Err(io::Error::from_raw_os_error(libc::ESRCH));
-        }
-        // Where a worker runs is a matter of speed: a container that refuses this still gets its worker.
-        if let Some(cpus) = &cpus {
-            let _refused = sched_setaffinity(None, cpus);
-        }
-        if batch {
-            batch_scheduling();
-        }
-        // Ours is off because we hold many small things; a worker's heap is another matter.
-        #[cfg(target_os = "linux")]
-        forebay_transports::allow_huge_pages(true);
-        close_on_exec();
-        Ok(())
-    };
-    // SAFETY: `prepare` makes system calls and nothing else: no allocation, no lock, no panic.
-    unsafe { command.pre_exec(prepare) };
-    command.spawn().map_err(|error| fault(&error, &order.launch.cwd))
-}
-
-fn fault(error: &io::Error, cwd: &Path) -> SpawnFault {
-    let folder = || std::fs::metadata(cwd.join(".")).is_ok_and(|meta| meta.is_dir());
-    match error.raw_os_error() {
-        Some(libc::ENOENT | libc::EACCES | libc::ENOTDIR) if !folder() => SpawnFault::FolderMissing,
-        Some(libc::ENOENT | libc::ENOTDIR) => SpawnFault::ProgramMissing,
-        Some(libc::EACCES | libc::EPERM | libc::ENOEXEC) => SpawnFault::ProgramDenied,
-        Some(_) | None => SpawnFault::Other(error.to_string()),
-    }
+        .stderr(Stdio::piped());
+    let place = Place { cpu: order.cpu, batch: order.batch, preloaded: order.preload.is_some() };
+    Process::start(&mut command, &place).map_err(|error| spawn::fault(&error, &order.launch.cwd))
 }
 
 /// What is added to our own environment. Later entries win; `ours` looks a variable up in our own.
@@ -127,6 +80,11 @@ pub fn environment(order: &Order<'_>, ours: impl Fn(&str) -> Option<OsString>) -
     set("FOREBAY_GENERATION", order.generation.0.to_string().into());
     if lookup("NODE_ENV").is_none() {
         set("NODE_ENV", "production".into());
+    }
+    for (name, value) in spawn::ENVIRONMENT {
+        if lookup(name).is_none() {
+            set(name, (*value).into());
+        }
     }
     if let Some(preload) = order.preload {
         set("FOREBAY_ENDPOINT", order.endpoint.path().into());
@@ -155,48 +113,20 @@ fn node_options(users: Option<OsString>, preload: &Path) -> OsString {
 /// NODE_OPTIONS is split at spaces; double quotes hold an option together, and a backslash in them takes the next
 /// character as it is.
 fn quote(path: &OsStr) -> OsString {
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-    let plain = |&b: &u8| !matches!(b, b' ' | b'"' | b'\\');
-    if path.as_bytes().iter().all(plain) {
+    let bytes = path.as_encoded_bytes();
+    if !bytes.iter().any(|b| matches!(b, b' ' | b'"')) {
         return path.to_os_string();
     }
     let mut quoted = vec![b'"'];
-    for &b in path.as_bytes() {
+    for &b in bytes {
         if matches!(b, b'"' | b'\\') {
             quoted.push(b'\\');
         }
         quoted.push(b);
     }
     quoted.push(b'"');
-    OsString::from_vec(quoted)
-}
-
-/// What we ignore or block (SIGPIPE; SIGHUP under nohup) is no business of the worker's.
-fn reset_signals() {
-    for signal in 1..32 {
-        // SAFETY: the default disposition is valid for every signal; for SIGKILL and SIGSTOP the call just fails.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
-    }
-    let mut none = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: the pointer is to a signal set.
-    unsafe { libc::sigemptyset(none.as_mut_ptr()) };
-    // SAFETY: the set was initialised just now, and no old one is asked for.
-    unsafe { libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut()) };
-}
-
-fn batch_scheduling() {
-    // SAFETY: a sched_param is plain integers; SCHED_BATCH wants priority 0.
-    let param: libc::sched_param = unsafe { std::mem::zeroed() };
-    // SAFETY: the pointer is to a sched_param, and 0 names the calling thread.
-    unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const param) };
-}
-
-/// Everything we open is marked so already; a library that forgot must not leak a client's socket into a worker.
-/// Kernels before 5.11 do not know the call, which is why marking is not left to it alone.
-fn close_on_exec() {
-    const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
-    // SAFETY: only sets a flag on descriptors, three and up.
-    unsafe { libc::syscall(libc::SYS_close_range, 3 as libc::c_uint, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC) };
+    // SAFETY: the bytes are an `OsStr`'s, with ASCII before ASCII and at both ends.
+    unsafe { OsString::from_encoded_bytes_unchecked(quoted) }
 }
 
 #[cfg(test)]
@@ -234,6 +164,8 @@ mod tests {
     #[test]
     fn a_plain_worker_gets_port_and_production() {
         let expected = ["PORT=/run/w0.1.sock", "FOREBAY_WORKER=0", "FOREBAY_GENERATION=1", "NODE_ENV=production"];
+        let systems = spawn::ENVIRONMENT.iter().map(|(name, value)| format!("{name}={value}"));
+        let expected: Vec<String> = expected.map(str::to_owned).into_iter().chain(systems).collect();
         assert_eq!(env(&launch(&[], false), None, &[]), expected);
     }
 
@@ -267,29 +199,5 @@ mod tests {
         for (path, quoted) in table {
             assert_eq!(quote(OsStr::new(path)), quoted, "{path}");
         }
-    }
-
-    #[test]
-    fn whose_fault_it_is() {
-        let missing = |program: &str, cwd: &str| {
-            let mut launch = launch(&[], false);
-            launch.program = program.into();
-            launch.cwd = cwd.into();
-            let endpoint = Endpoint::new("/x");
-            let order = Order {
-                launch: &launch,
-                index: 0,
-                generation: Generation(1),
-                endpoint: &endpoint,
-                pipe: None,
-                preload: None,
-                cpu: None,
-                batch: false,
-            };
-            spawn(&order).err()
-        };
-        assert_eq!(missing("/no/such/program", "/"), Some(SpawnFault::ProgramMissing));
-        assert_eq!(missing("/etc/passwd", "/"), Some(SpawnFault::ProgramDenied));
-        assert_eq!(missing("true", "/no/such/folder"), Some(SpawnFault::FolderMissing));
     }
 }
