@@ -33,8 +33,8 @@ if (require('worker_threads').isMainThread && !require('cluster').isWorker) {
   // Whoever asks a worker for its inspector (SIGUSR1; Forebay does when one hangs) must not meet another one's port.
   const options = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS}`;
   if (endpoint && process.debugPort === 9229 && !options.includes('--inspect')) process.debugPort = 0;
-  if (endpoint && process.platform !== 'win32') shutdownByMessage();
   if (orders && !inherit) require('./worker/orders.cjs').takeOrders(orders);
+  if (endpoint && !orders) shutdownByMessage();
   if (endpoint) takeOver(endpoint, inherit, orders);
   else require('./worker/attach.cjs').announce({ pipe, worker: numberOf('FOREBAY_WORKER', 0xffff), generation: 0 });
 }

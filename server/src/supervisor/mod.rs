@@ -15,6 +15,7 @@
 //! is there and listens.
 
 mod condition;
+mod idle;
 pub mod inspector;
 pub mod logs;
 mod offline;
@@ -281,17 +282,6 @@ impl Supervisor {
         }
     }
 
-    /// Opens it if it is wanted. Once open it stays, for workers that know it.
-    fn open_control_pipe(&mut self, is_wanted: bool) {
-        if !is_wanted || self.control_pipe.is_some() {
-            return;
-        }
-        match ControlPipe::open(&self.config.workers.runtime_dir, self.commands.0.clone()) {
-            Ok(pipe) => self.control_pipe = Some(pipe),
-            Err(error) => error!(target: "forebay", "workers.control_pipe: cannot be opened: {error}"),
-        }
-    }
-
     fn now(&self) -> Timestamp {
         Timestamp::ZERO + self.origin.elapsed()
     }
@@ -390,20 +380,6 @@ impl Supervisor {
         self.poll_stop();
         self.poll_page_out();
         self.settle(self.workers_now());
-    }
-
-    /// Pages workers out that nobody has wanted anything of for long enough.
-    fn poll_page_out(&mut self) {
-        let Some(after) = self.config.workers.page_out_after else { return };
-        let slots = || self.bulletin.route(0).map(WorkerId);
-        let requests = slots().map(|slot| self.bulletin.requests(slot)).fold(0, u64::wrapping_add);
-        let is_busy = slots().any(|slot| self.bulletin.in_flight(slot) > 0 || self.bulletin.tunnels(slot) > 0);
-        let is_busy = is_busy || !matches!(self.stage, Stage::Serving);
-        if self.page_out.poll(self.now(), requests, is_busy, after) {
-            let ready = self.slots.iter().filter(|slot| slot.life.state() == State::Ready);
-            let leaders: Vec<u32> = ready.filter_map(|slot| slot.journey.pid()).collect();
-            self.page_out.start(&leaders, after);
-        }
     }
 
     /// Workers that serve, or are on their way to.

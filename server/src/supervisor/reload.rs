@@ -19,6 +19,7 @@ use super::{Stage, Supervisor};
 use crate::bulletin::SLOTS_PER_WORKER;
 use crate::changes::Watch;
 use crate::config::Config;
+use crate::control_pipe::ControlPipe;
 use crate::live::Live;
 
 /// The new ones that are brought to readiness.
@@ -154,6 +155,17 @@ impl Supervisor {
         let Stage::Reloading(_) = std::mem::replace(&mut self.stage, Stage::Serving) else { return };
         for i in self.spares() {
             self.with(i, |slot, tools| slot.want(Want::Kill, tools));
+        }
+    }
+
+    /// Opens the control pipe if it is wanted. Once open it stays, for workers that know it.
+    pub(super) fn open_control_pipe(&mut self, is_wanted: bool) {
+        if !is_wanted || self.control_pipe.is_some() {
+            return;
+        }
+        match ControlPipe::open(&self.config.workers.runtime_dir, self.commands.0.clone()) {
+            Ok(pipe) => self.control_pipe = Some(pipe),
+            Err(error) => error!(target: "forebay", "workers.control_pipe: cannot be opened: {error}"),
         }
     }
 }

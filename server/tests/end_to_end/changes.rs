@@ -123,3 +123,22 @@ fn the_configuration_is_watched_with_the_rest() {
     server.log_has("x.other is new: reload");
     server.stop();
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn nothing_is_watched_unless_asked_for() {
+    let dir = dir();
+    write(&dir, "hello.js", &script("Hello, world 1"));
+    let server = Setup::new(dir.path().join("hello.js")).start();
+    let threads = |pid: u32| {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let names = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+        names.map(|name| name.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let is_watching = |name: &String| name == "changes";
+    assert!(!threads(server.pid()).iter().any(is_watching));
+    let watching = start(&dir, "[\"*.js\"]");
+    assert!(threads(watching.pid()).iter().any(is_watching), "{:?}", threads(watching.pid()));
+    watching.stop();
+    server.stop();
+}

@@ -1,7 +1,7 @@
 //! Recycles: how the application asks for one, and that none costs a request, however many there are.
 #![cfg(unix)]
 
-use forebay::supervisor::Command;
+use forebay::signals::Order;
 
 use super::load::Load;
 use super::server::Server;
@@ -92,7 +92,7 @@ fn recycles_of_every_kind_under_load_fail_no_request() {
         load.goes_on(50);
         let done = server.log_count("reload done");
         match n % 3 {
-            0 => server.tell(Command::Reload),
+            0 => server.tell(Order::Reload),
             1 => std::fs::write(dir.path().join("touched.cjs"), format!("// {n}")).unwrap(),
             // It may be taken for the one before, which is too short ago.
             _ => until("it is asked for one", || {
