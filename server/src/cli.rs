@@ -9,6 +9,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 
+use tracing::info;
+
 use crate::app::attach;
 use crate::config::{self, ConfigErrors, FrontSources, Origin, Problem, Sources};
 use crate::signals::Order;
@@ -258,9 +260,12 @@ impl Cli {
 
 fn execute_run(args: RunArgs) -> Result<ExitCode, ConfigErrors> {
     let sources = args.sources()?;
-    let resolved = config::resolve(&sources)?;
+    let resolved = config::resolve_to_run(&sources)?;
     logging::start(&resolved.config.log);
-    Ok(run::run(resolved.config, move || config::resolve(&sources).map(|resolved| resolved.config)))
+    if !resolved.remarks.is_empty() {
+        info!(target: "forebay", "remarks about the configuration: {}, see `forebay check`", resolved.remarks.len());
+    }
+    Ok(run::run(resolved.config, move || config::resolve_to_run(&sources).map(|resolved| resolved.config)))
 }
 
 fn execute_check(args: RunArgs) -> Result<ExitCode, ConfigErrors> {

@@ -121,9 +121,10 @@ fn config(dir: &Path) -> Config {
         response: ResponseConfig { gather_bytes_max: 0, debug_header: false },
         errors: ErrorsConfig { statuses: Statuses::Gateway, dev_pages: false },
         watch: WatchConfig { files: Vec::new(), poll_interval: Duration::from_secs(5) },
-        debugger: None,
         site: SiteConfig { rules: None, offline_page: "app_offline.htm".into() },
+        debugger: None,
         sources: Vec::new(),
+        broken: None,
         log: LogConfig { levels: "info".into(), format: LogFormat::Text },
     }
 }

@@ -18,6 +18,8 @@ const SKIPPED: &[&str] = &["target", "node_modules", "corpus", "artifacts", "cov
 /// Where the server may ask which system it runs on, with the reason. The data plane may not.
 const PLATFORM: &[(&str, &str)] = &[
     ("server/src/run/mod.rs", "chooses the engine"),
+    ("server/src/origin/listen.rs", "a socket or a pipe"),
+    ("server/src/config/iisnode/mapping.rs", "what a path of Windows means elsewhere"),
     ("server/src/spawn/", "makes and ends processes"),
     ("server/src/signals/", "what the operator says"),
     ("server/src/service/", "the system's service manager"),
@@ -25,8 +27,6 @@ const PLATFORM: &[(&str, &str)] = &[
     ("server/src/control_pipe/system.rs", "listens on a socket"),
     ("server/src/page_out/system.rs", "pages memory out"),
     ("server/src/app_log/system.rs", "the name of the machine, whether a file was deleted"),
-    ("server/src/site/", "how names of files compare"),
-    ("server/src/origin/listen.rs", "a socket or a pipe"),
 ];
 
 /// Settings that nothing reads yet, with the reason. Empty is the aim.

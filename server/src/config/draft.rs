@@ -74,15 +74,17 @@ pub(super) struct SiteSettings {
     pub(super) index: String,
     pub(super) max_age: Option<Duration>,
     pub(super) offline_page: String,
+    /// Rules of a web.config, which stand instead of the rest.
+    pub(super) rules: Option<Arc<Rules>>,
 }
 
 impl SiteSettings {
     /// Who answers what. `logs` is a folder that is never served.
     pub(super) fn resolve(self, logs: Option<&Path>) -> SiteConfig {
-        let Self { files, index, max_age, offline_page } = self;
-        let rules = files.map(|folder| Rules::native(folder, vec![index], max_age));
-        let rules = rules.map(|rules| logs.into_iter().fold(rules, Rules::hiding));
-        SiteConfig { rules: rules.map(Arc::new), offline_page }
+        let Self { files, index, max_age, offline_page, rules } = self;
+        let native = files.map(|folder| Rules::native(folder, vec![index], max_age));
+        let native = native.map(|rules| logs.into_iter().fold(rules, Rules::hiding));
+        SiteConfig { rules: rules.or(native.map(Arc::new)), offline_page }
     }
 }
 

@@ -52,7 +52,7 @@ pub struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        listen::remove(&self.endpoint);
+        self.endpoint.remove();
     }
 }
 
@@ -126,6 +126,7 @@ impl Origin {
             Some(Instruction::Answer(status, reason, text)) => page::status(status, &reason, &text),
             Some(Instruction::Redirect(status, location)) => page::redirect(status, &location),
             Some(Instruction::Offline) => page::offline(&self.offline_page).await,
+            Some(Instruction::Misconfigured) => page::misconfigured(self.bulletin.gate().broken().as_deref()),
             Some(Instruction::Failure { .. } | Instruction::Debugger(..)) | None => page::status(404, "", ""),
         }
     }

@@ -3,6 +3,8 @@
 //! The origin is reached as a worker is, over HTTP/1.1 and by its own route. What it gets is the client's head with an
 //! instruction for a target; the client's own target never goes there.
 
+use std::time::Duration;
+
 use forebay_core::http1::{RequestHead, Target};
 
 use super::{Engine, Shard};
@@ -16,7 +18,18 @@ pub(super) enum Detour {
     Abort,
 }
 
+/// How often a held request looks whether it may go on. 5 ms.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 impl<E: Engine> Shard<E> {
+    /// Waits while requests are held, as long as they may wait for a worker at most: only then it shows where they go.
+    pub(super) async fn unheld(&self, patience: Duration) {
+        let until = E::now() + patience;
+        while self.bulletin.gate().is_held() && E::now() < until {
+            E::sleep_until(E::now() + LOOK_AGAIN).await;
+        }
+    }
+
     /// Where a request of a client goes, if not to the application. `is_trusted`: what the client says about its own
     /// client is believed.
     pub(super) fn detour(&self, head: &RequestHead<'_>, is_trusted: bool) -> Option<Detour> {
@@ -27,6 +40,9 @@ impl<E: Engine> Shard<E> {
         self.bulletin.origin()?;
         if gate.is_offline() {
             return Some(Detour::origin(&Instruction::Offline));
+        }
+        if gate.is_broken() {
+            return Some(Detour::origin(&Instruction::Misconfigured));
         }
         let site = gate.site();
         let site = site.as_deref()?;

@@ -57,6 +57,10 @@ pub(super) async fn exchange<E: Engine>(
     };
     let request = Request { live: &live, head: parsed, bytes: head.len(), facts, id, route: client.route };
     let mut outcome = Outcome { bytes_in: head.len() as u64, ..Outcome::default() };
+    if shard.bulletin.gate().is_held() {
+        // In a place of its own: hardly any exchange needs room for it.
+        Box::pin(shard.unheld(live.limits.ready_wait_timeout)).await;
+    }
     let after = match shard.detour(parsed, live.trusts(client.address)) {
         None => serve(shard, client, client_reads, &request, began, rest, &mut outcome).await,
         Some(Detour::Abort) => After::Abort,
@@ -228,9 +232,8 @@ async fn attempts<'s, E: Engine>(
                 return give_up(shard, client, relay, fault, cause, outcome).await;
             }
         };
-        if !shard.is_origin(request.route) {
-            (outcome.worker, outcome.process) = (Some(lease.worker), Some((lease.worker, lease.generation)));
-        }
+        outcome.process = Some((lease.worker, lease.generation)).filter(|_| !shard.is_origin(request.route));
+        outcome.worker = outcome.process.map(|(worker, _)| worker);
         let reads = client_reads.as_mut();
         let ended = match shard.pipe_of(lease.worker, lease.generation) {
             Some(pipe) => over_pipe(shard, client, reads, request, relay, &mut lease, pipe).await,

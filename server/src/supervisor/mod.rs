@@ -14,6 +14,7 @@
 //! What it deliberately does not do: touch a connection, give up on a worker, or judge one by anything but whether it
 //! is there and listens.
 
+mod broken;
 mod condition;
 mod idle;
 pub mod inspector;
@@ -44,7 +45,7 @@ use tracing::{error, info, warn};
 
 use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
 use crate::changes::{Changes, Watch};
-use crate::config::Config;
+use crate::config::{Config, Statuses};
 use crate::control_pipe::ControlPipe;
 use crate::origin::Watching;
 use crate::page_out::PageOut;
@@ -140,6 +141,8 @@ pub struct Supervisor {
     /// Workers for which another process is brought to readiness.
     replacements: Vec<Replacement>,
     stage: Stage,
+    /// Whether there has been a configuration to start workers with.
+    has_begun: bool,
     /// Whether the application is to have no worker.
     is_offline: bool,
     /// Told when a reload changes who answers what.
@@ -211,6 +214,7 @@ impl Supervisor {
             used: 0,
             replacements: Vec::new(),
             stage: Stage::Serving,
+            has_begun: false,
             is_offline: false,
             site: None,
             reload_again: false,
@@ -248,8 +252,14 @@ impl Supervisor {
     pub fn run(mut self) -> Outcome {
         self.bulletin.set_stuck_after(self.config.workers.stuck_after);
         self.changes.set(Watch::new(&self.config));
-        self.open_control_pipe(self.config.workers.control_pipe);
-        self.start_workers();
+        match self.config.broken.take() {
+            Some(why) => self.on_broken(why),
+            None => {
+                self.has_begun = true;
+                self.open_control_pipe(self.config.workers.control_pipe);
+                self.start_workers();
+            }
+        }
         while !self.is_over() {
             self.wait();
             self.tick();
@@ -264,6 +274,9 @@ impl Supervisor {
 
     /// Wants as many workers as are configured.
     fn start_workers(&mut self) {
+        if !self.has_begun {
+            return;
+        }
         let count = self.config.workers.count.min(self.lanes.len());
         self.settle(count);
         for i in 0..count {
@@ -418,7 +431,9 @@ impl Supervisor {
     /// A program that does not exist will not exist a second later either: before anything was ever ready that is a
     /// mistake in the configuration, and the operator is better served by an exit code than by a loop.
     fn poll_hopeless(&mut self) {
-        if self.ever_ready || !matches!(self.stage, Stage::Serving) {
+        // In iisnode's way clients are told, and a reload may mend it.
+        let tells_clients = self.config.errors.statuses == Statuses::Iisnode;
+        if self.ever_ready || tells_clients || !matches!(self.stage, Stage::Serving) {
             return;
         }
         if let Some(slot) = self.slots.iter().find(|slot| slot.life.want() == Want::Run && slot.permanent.is_some()) {

@@ -59,25 +59,35 @@ impl Supervisor {
     }
 
     pub(super) fn on_reload(&mut self) {
-        if matches!(self.stage, Stage::Reloading(_)) {
-            info!(target: "forebay", "reload asked for again: follows the one that is under way");
+        if self.has_begun && self.is_busy() {
             self.reload_again = true;
-            return;
-        }
-        if self.is_offline {
-            info!(target: "forebay", "reload waits: the application is offline");
-            self.reload_again = true;
-            return;
-        }
-        if let Some(slot) = self.busy_spare() {
-            info!(target: "forebay", "reload waits: worker {} is on its way", slot.id);
-            self.reload_again = true;
+            // Clients who are to be told what is wrong are told now, not after what is under way.
+            if self.config.errors.dev_pages {
+                let _tried_out_later = self.read_again();
+            }
             return;
         }
         self.reload_again = false;
-        match (self.reload)() {
-            Ok(config) => self.try_out(config),
-            Err(why) => error!(target: "forebay", "reload failed, workers stay as they are: {why}"),
+        match self.read_again() {
+            Some(config) if self.has_begun => self.try_out(config),
+            Some(config) => self.begin(config),
+            None => {}
+        }
+    }
+
+    /// Whether something has to end before a reload can begin; the log says what.
+    fn is_busy(&self) -> bool {
+        if matches!(self.stage, Stage::Reloading(_)) {
+            info!(target: "forebay", "reload asked for again: follows the one that is under way");
+            true
+        } else if self.is_offline {
+            info!(target: "forebay", "reload waits: the application is offline");
+            true
+        } else if let Some(slot) = self.busy_spare() {
+            info!(target: "forebay", "reload waits: worker {} is on its way", slot.id);
+            true
+        } else {
+            false
         }
     }
 
@@ -134,11 +144,20 @@ impl Supervisor {
             self.with(self.serving(number), |slot, tools| slot.want(Want::Replaced, tools));
             self.lanes[number] = 1 - self.lanes[number];
         }
-        self.bulletin.set_stuck_after(trial.config.workers.stuck_after);
         self.changes.set(trial.watch);
+        self.adopt(*trial.config);
+        // Who came after a change that is yet to be tried out goes on waiting for that.
+        self.bulletin.gate().hold(self.bulletin.gate().is_held() && self.reload_again);
+        let took = Span(self.now().since(trial.began));
+        info!(target: "forebay", "reload done: {} new workers serve, after {took}", trial.count);
+    }
+
+    /// Works with another configuration from here on.
+    pub(super) fn adopt(&mut self, config: Config) {
+        self.bulletin.set_stuck_after(config.workers.stuck_after);
         // What needs a restart stays as it is, and is said again at the next reload.
         let runtime_dir = std::mem::take(&mut self.config.workers.runtime_dir);
-        let Config { launch, workers, affinity, limits, forwarding, response, errors, site, .. } = *trial.config;
+        let Config { launch, workers, affinity, limits, forwarding, response, errors, site, .. } = config;
         (self.config.launch, self.config.workers) = (launch, workers);
         self.config.workers.runtime_dir = runtime_dir;
         (self.config.affinity, self.config.limits, self.config.forwarding) = (affinity, limits, forwarding);
@@ -146,13 +165,15 @@ impl Supervisor {
         self.bulletin.set_live(&Arc::new(Live::of(&self.config)));
         self.config.site.rules = site.rules;
         self.site.iter().for_each(|watching| watching.set_rules(self.config.site.rules.clone()));
-        let took = Span(self.now().since(trial.began));
-        info!(target: "forebay", "reload done: {} new workers serve, after {took}", trial.count);
     }
 
     /// The new ones go, the old ones stay.
     pub(super) fn abandon_reload(&mut self) {
-        let Stage::Reloading(_) = std::mem::replace(&mut self.stage, Stage::Serving) else { return };
+        self.bulletin.gate().hold(false);
+        if !matches!(self.stage, Stage::Reloading(_)) {
+            return;
+        }
+        self.stage = Stage::Serving;
         for i in self.spares() {
             self.with(i, |slot, tools| slot.want(Want::Kill, tools));
         }

@@ -1,5 +1,7 @@
 //! `nodeProcessCommandLine`: a program and its flags, as Windows takes a line apart.
 
+use std::path::is_separator;
+
 /// A line taken apart.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct CommandLine {
@@ -57,6 +59,11 @@ pub(super) fn is_windows_path(path: &str) -> bool {
     let has_drive =
         bytes.len() > 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':' && matches!(bytes[2], b'\\' | b'/');
     has_drive || path.starts_with("\\\\") || (path.starts_with('%') && path.contains('\\'))
+}
+
+/// A relative path with the separators of this system.
+pub(super) fn local(path: &str) -> String {
+    if is_separator('\\') { path.to_owned() } else { path.replace('\\', "/") }
 }
 
 /// The last part of a path, whichever way its separators lean.

@@ -1,20 +1,17 @@
 //! What iisnode's attributes are in Forebay's own settings.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, is_separator};
 
 use super::super::error::Problem;
 use super::super::layers::Layers;
 use super::super::value::Raw;
 use super::attributes::Standing;
-use super::command_line::{self, file_name, is_windows_path};
+use super::command_line::{self, file_name, is_windows_path, local};
 use super::script::Choice;
 use super::value::Values;
 use super::web_config::WebConfig;
 use super::{Profile, Remark};
-
-/// Whether paths of this system are written with backslashes.
-const BACKSLASHES: bool = std::path::MAIN_SEPARATOR == '\\';
 
 /// The iisnode whose behaviour is offered; applications look at it to see where they run.
 const IISNODE_VERSION: &str = "0.2.27";
@@ -179,8 +176,7 @@ impl Mapping<'_> {
                 self.remark("nodeProcessCommandLine", text);
             }
         } else {
-            let keeps = BACKSLASHES || is_windows_path(&command.program);
-            let program = if keeps { command.program } else { command.program.replace('\\', "/") };
+            let program = if is_windows_path(&command.program) { command.program } else { local(&command.program) };
             self.put("nodeProcessCommandLine", "app.node", Raw::Text(program));
         }
         let mut flags = command.flags;
@@ -199,7 +195,7 @@ impl Mapping<'_> {
         let Some(command) = command_line::split(&text).filter(|_| self.values.is_given("interceptor")) else {
             return Vec::new();
         };
-        let script = if BACKSLASHES { command.program } else { command.program.replace('\\', "/") };
+        let script = local(&command.program);
         let path = self.folder.join(&script);
         let lower = script.to_ascii_lowercase();
         if !path.is_file()
@@ -292,14 +288,14 @@ impl Mapping<'_> {
         self.put_own("app_log.line_ends", Raw::Text("crlf".into()));
         if self.values.switch("loggingEnabled") {
             let mut folder = self.values.text("logDirectory");
-            if !BACKSLASHES && is_windows_path(&folder) {
+            if !is_separator('\\') && is_windows_path(&folder) {
                 self.remark("logDirectory", format!("{folder} is not on this system: iisnode in the script's folder"));
                 folder = "iisnode".to_owned();
             }
-            let folder = if BACKSLASHES { folder } else { folder.replace('\\', "/") };
-            let folder = if folder.is_empty() { ".".to_owned() } else { folder };
+            let folder = if folder.is_empty() { ".".to_owned() } else { local(&folder) };
             self.put("logDirectory", "app_log.dir", Raw::Text(folder));
         }
+        self.put_own("app_log.line_ends", Raw::Text("crlf".into()));
         for (attribute, key) in
             [("maxLogFileSizeInKB", "app_log.file_bytes_max"), ("maxTotalLogFileSizeInKB", "app_log.total_bytes_max")]
         {

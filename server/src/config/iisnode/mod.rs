@@ -17,8 +17,9 @@ mod web_config;
 mod yml;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::error::{Origin, Problem, Remark};
+use super::error::{ConfigErrors, Origin, Problem, Remark};
 use super::file;
 use super::layers::Layers;
 use super::resolve::Sources;
@@ -145,8 +146,12 @@ pub(super) fn load(place: &Place, profile: Profile, sources: &Sources, layers: &
     let folder = choice.as_ref().and_then(|choice| choice.script.parent()).unwrap_or(&place.folder).to_owned();
     overrides(place, &folder, &mut values, layers, &mut loaded);
     expand(sources, &mut values);
+    let rules = config.rules.take();
     Mapping { values: &values, config: &config, choice: choice.as_ref(), folder: &folder, env: sources.env, layers }
         .apply();
+    let logs = layers.draft.app_log.dir.clone();
+    let rules = rules.map(|rules| logs.iter().fold(rules, |rules, logs| rules.hiding(logs)));
+    layers.draft.site.rules = rules.map(Arc::new);
     loaded
 }
 
@@ -259,6 +264,20 @@ fn override_with(
         }
         Err((what, hint)) => layers.problems.push(Problem { origin, key: attribute.name.to_owned(), what, hint }),
     }
+}
+
+/// What clients are told about a configuration that cannot be used, in upstream's words first.
+pub(super) fn unreadable(errors: &ConfigErrors) -> String {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let what = errors.problems().first().map(|problem| match &problem.origin {
+        Origin::File { path, .. } => format!("the configuration file {}", name(path)),
+        Origin::Environment(variable) => format!("the environment variable {variable}"),
+        // A file that cannot be read at all is named by the key.
+        Origin::Default | Origin::Flag(_) | Origin::Profile(_) => {
+            format!("the configuration file {}", name(Path::new(&problem.key)))
+        }
+    });
+    format!("Forebay was unable to read {}.\n\n{errors}", what.unwrap_or_default())
 }
 
 /// The word for a profile.

@@ -13,6 +13,7 @@ use super::super::file;
 use super::Remark;
 use super::attributes::{self, Attribute};
 use super::value::{self, Given, Writer};
+use crate::site::{self, Rules};
 
 /// Attributes that any section of IIS's configuration may have; they say who may override it.
 const OF_EVERY_SECTION: [&str; 6] =
@@ -42,6 +43,8 @@ pub(super) struct WebConfig {
     pub(super) attributes: Vec<(&'static Attribute, Given)>,
     pub(super) settings: Vec<AppSetting>,
     pub(super) handlers: Vec<Handler>,
+    /// Which requests are for the application, and which for files; none without a handler, as all are then.
+    pub(super) rules: Option<Rules>,
     /// `maxAllowedContentLength`.
     pub(super) content_length_max: Option<(u64, Origin)>,
     /// Files that it refers to.
@@ -118,14 +121,14 @@ impl Reader<'_> {
         for node in children(root, "appSettings") {
             self.app_settings(node);
         }
-        for server in children(root, "system.webServer") {
-            self.web_server(server);
-        }
+        let mut own: Vec<_> = children(root, "system.webServer").collect();
+        own.iter().for_each(|&server| self.web_server(server));
         for location in children(root, "location") {
             let path = location.attribute("path").unwrap_or_default();
             let is_script = self.config.handlers.iter().any(|handler| handler.path == path);
             if matches!(path, "" | ".") || is_script {
                 children(location, "system.webServer").for_each(|server| self.web_server(server));
+                own.extend(children(location, "system.webServer").filter(|_| !is_script));
                 children(location, "appSettings").for_each(|node| self.app_settings(node));
             } else if location.descendants().any(|node| node.has_tag_name("iisnode")) {
                 let text =
@@ -133,6 +136,10 @@ impl Reader<'_> {
                 self.remark(self.of_node(location), text);
             }
         }
+        let (rules, notes) = site::read(&own, self.folder.to_owned(), self.shown);
+        self.config.rules = rules;
+        self.config.problems.extend(notes.problems);
+        self.config.remarks.extend(notes.remarks);
     }
 
     fn web_server(&mut self, server: Node<'_, '_>) {
@@ -165,12 +172,6 @@ impl Reader<'_> {
             let hint = "name the script, as in path=\"server.js\"".to_owned();
             return self.wrong(self.of_node(add), "handlers", "a handler without a path".to_owned(), Some(hint));
         };
-        // The backslash is what Markdown made of the star in many a copied example.
-        let verb = add.attribute("verb").unwrap_or("*").trim();
-        if !matches!(verb, "*" | "\\*") {
-            let text = format!("handlers: verb={verb:?} is not looked at: the application gets every method");
-            self.remark(self.of_node(add), text);
-        }
         let origin = self.of_attribute(add, path);
         self.config.handlers.push(Handler { path: path.value().replace('\\', "/"), origin, buffer_limit });
     }

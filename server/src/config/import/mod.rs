@@ -48,6 +48,10 @@ pub fn import(files: &[PathBuf], target: &Path, sources: &Sources) -> Result<Imp
             iisnode::load(place, profile, sources, carry.layers);
             ConfigErrors::check(std::mem::take(&mut carry.layers.problems))?;
             carry.lost = carry.layers.remarks.drain(..).map(|remark: Remark| remark.to_string()).collect();
+            if carry.layers.draft.site.rules.is_some() {
+                let why = "every request goes to the application; [site] can serve files, and a proxy in front rewrite";
+                carry.lose("handlers, rewrite, defaultDocument, staticContent", why);
+            }
             carry.set("app.profile", Raw::Text(profile.name().to_owned()));
         }
         Kind::Pm2(path) => {
