@@ -38,6 +38,17 @@ impl Trial {
 }
 
 impl Supervisor {
+    /// Takes the slots of the first `count` workers into use, and as many more as have processes.
+    pub(super) fn settle(&mut self, count: usize) {
+        let each = usize::from(SLOTS_PER_WORKER);
+        let busy = self.slots.iter().rposition(|slot| slot.life.state() != State::Down);
+        let used = each * count.max(busy.map_or(0, |i| i / each + 1));
+        if used != self.used {
+            self.used = used;
+            self.bulletin.set_used(0, u16::try_from(used).unwrap_or(u16::MAX));
+        }
+    }
+
     /// The slot of a worker's number that serves.
     pub(super) fn serving(&self, number: usize) -> usize {
         number * usize::from(SLOTS_PER_WORKER) + self.lanes[number]
