@@ -18,6 +18,7 @@ mod assembly;
 mod broken;
 mod condition;
 mod footprint;
+mod idle;
 pub mod inspector;
 pub mod logs;
 mod offline;
@@ -50,6 +51,7 @@ use crate::changes::{Changes, Watch};
 use crate::config::{Config, Statuses};
 use crate::control_pipe::ControlPipe;
 use crate::origin::Watching;
+use crate::page_out::PageOut;
 use crate::spawn;
 use assembly::Assembly;
 use logs::{Logs, Output};
@@ -156,6 +158,7 @@ pub struct Supervisor {
     /// When the last reload began.
     reloaded: Option<Timestamp>,
     control_pipe: Option<ControlPipe>,
+    page_out: PageOut,
     ever_ready: bool,
     outcome: Outcome,
     origin: Instant,
@@ -227,6 +230,7 @@ impl Supervisor {
             reload_again: false,
             reloaded: None,
             control_pipe: None,
+            page_out: PageOut::default(),
             ever_ready: false,
             outcome: Outcome::Stopped,
             origin: Instant::now(),
@@ -287,28 +291,6 @@ impl Supervisor {
         self.settle(count);
         for i in 0..count {
             self.with(self.serving(i), |slot, tools| slot.want(Want::Run, tools));
-        }
-    }
-
-    /// Takes the slots of the first `count` workers into use, and as many more as have processes.
-    fn settle(&mut self, count: usize) {
-        let each = usize::from(SLOTS_PER_WORKER);
-        let busy = self.slots.iter().rposition(|slot| slot.life.state() != State::Down);
-        let used = each * count.max(busy.map_or(0, |i| i / each + 1));
-        if used != self.used {
-            self.used = used;
-            self.bulletin.set_used(0, u16::try_from(used).unwrap_or(u16::MAX));
-        }
-    }
-
-    /// Opens it if it is wanted. Once open it stays, for workers that know it.
-    fn open_control_pipe(&mut self, is_wanted: bool) {
-        if !is_wanted || self.control_pipe.is_some() {
-            return;
-        }
-        match ControlPipe::open(&self.config.workers.runtime_dir, self.commands.0.clone()) {
-            Ok(pipe) => self.control_pipe = Some(pipe),
-            Err(error) => error!(target: "forebay", "workers.control_pipe: cannot be opened: {error}"),
         }
     }
 
@@ -410,6 +392,7 @@ impl Supervisor {
         self.poll_footprints();
         self.poll_reload();
         self.poll_stop();
+        self.poll_page_out();
         self.settle(self.workers_now());
     }
 

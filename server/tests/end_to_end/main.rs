@@ -20,6 +20,7 @@ mod limits;
 mod load;
 mod messages;
 mod overload;
+mod page_outs;
 mod recycles;
 mod reloads;
 mod response;
