@@ -16,7 +16,6 @@ mod server;
 #[expect(dead_code, reason = "rows that use the rest follow")]
 mod site;
 #[path = "../end_to_end/system/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "shared with another test target that uses all of it")]
 mod system;
 #[path = "../end_to_end/wait.rs"]
 mod wait;

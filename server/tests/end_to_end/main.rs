@@ -6,6 +6,7 @@
 
 mod aborts;
 mod applications;
+mod changes;
 mod client;
 mod connections;
 mod crashes;

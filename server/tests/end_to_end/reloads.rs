@@ -13,7 +13,7 @@ fn reloads() -> usize {
     std::env::var("FOREBAY_TEST_RELOADS").map_or(20, |text| text.parse().unwrap())
 }
 
-fn reload(server: &Server) {
+pub(crate) fn reload(server: &Server) {
     let (done, ready) = (server.log_count("reload done"), server.ready_pids().len());
     server.tell(Command::Reload);
     until("the reload is done", || server.log_count("reload done") > done);
