@@ -565,7 +565,7 @@ fn a_stuck_terminal_does_not_block_a_worker() {
 
 #[test]
 fn paths_may_have_spaces_and_quotes() {
-    let mut rig = Rig::start_in("my \"app\" \\ Ä", SERVER, |config| {
+    let mut rig = Rig::start_in(if cfg!(windows) { "my app Ä" } else { "my \"app\" \\ Ä" }, SERVER, |config| {
         config.workers.preload = true;
         config.launch.env = vec![("NODE_OPTIONS".into(), "--trace-warnings".into())];
     });
@@ -603,7 +603,7 @@ fn a_refusal_that_is_over_changes_nothing() {
 #[test]
 fn what_a_worker_leaves_behind_is_killed() {
     let script = "
-        const child = require('child_process').spawn('sleep', ['1000'], { stdio: 'ignore' });
+        const child = require('child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
         require('fs').writeFileSync('child', String(child.pid));
         process.exit(1);";
     let slow = |config: &mut Config| {
