@@ -192,6 +192,8 @@ where
     R: Op<Chunk, Done = Completion>,
     W: Op<Queue, Done = Written>,
 {
+    const HALF_CLOSE: bool = E::HALF_CLOSE;
+
     fn start(&mut self, relay: &mut Relay<'_>, client_has_room: bool) {
         if !self.writes.is_busy() && !self.deaf {
             self.load(relay);

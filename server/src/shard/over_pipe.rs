@@ -34,6 +34,9 @@ impl<'s, E: Engine> PipeSide<'s, E> {
 }
 
 impl<E: Engine> Side for PipeSide<'_, E> {
+    /// An END is a frame.
+    const HALF_CLOSE: bool = true;
+
     fn start(&mut self, relay: &mut Relay<'_>, _client_has_room: bool) {
         if self.deaf {
             relay.to_worker.clear();

@@ -61,6 +61,9 @@ pub(super) enum Left {
 /// How a worker is reached: the half of an attempt that differs from one transport to the other. What it has for the
 /// worker it takes from the relay, what the worker says it gives the relay.
 pub(super) trait Side {
+    /// Whether a direction can end for itself.
+    const HALF_CLOSE: bool;
+
     /// Hands over what waits for the worker, and asks for what the worker says while the client has room for it.
     fn start(&mut self, relay: &mut Relay<'_>, client_has_room: bool);
 
@@ -264,7 +267,7 @@ impl<'s, E: Engine, S: Side> Flow<'_, 's, E, S> {
         }
         // A worker that is gone takes nothing, so nothing is waited for.
         self.worker_finished |= self.side.is_deaf();
-        if (self.client_finished || self.worker_finished) && !E::HALF_CLOSE {
+        if (self.client_finished || self.worker_finished) && !S::HALF_CLOSE {
             (self.client_finished, self.worker_finished) = (true, true);
         }
     }

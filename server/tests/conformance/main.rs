@@ -17,7 +17,6 @@ mod response;
 mod server;
 mod site;
 #[path = "../end_to_end/system/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "shared with another test target that uses all of it")]
 mod system;
 #[path = "../end_to_end/wait.rs"]
 mod wait;

@@ -23,6 +23,7 @@ mod overload;
 mod page_outs;
 mod recycles;
 mod reloads;
+mod replacements;
 mod response;
 mod server;
 mod setup;
