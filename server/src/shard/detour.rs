@@ -25,7 +25,8 @@ impl<E: Engine> Shard<E> {
     /// Waits while requests are held, as long as they may wait for a worker at most: only then it shows where they go.
     pub(super) async fn unheld(&self, patience: Duration) {
         let until = E::now() + patience;
-        while self.bulletin.gate().is_held() && E::now() < until {
+        let is_held = || self.bulletin.gate().is_held() && !self.bulletin.gate().is_offline();
+        while is_held() && E::now() < until {
             E::sleep_until(E::now() + LOOK_AGAIN).await;
         }
     }

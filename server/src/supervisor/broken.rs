@@ -7,6 +7,7 @@ use tracing::{error, info};
 
 use super::settings::Settings;
 use super::{Stage, Supervisor};
+use crate::changes::Watch;
 use crate::config::Config;
 
 impl Supervisor {
@@ -38,7 +39,9 @@ impl Supervisor {
     pub(super) fn begin(&mut self, config: Config) {
         let settings = Arc::new(Settings::new(&config, self.preload.clone(), self.cpus.clone()));
         self.slots.iter_mut().for_each(|slot| slot.set(settings.clone()));
-        self.adopt(config);
+        let watch = Watch::new(&config);
+        self.open_control_pipe(config.workers.control_pipe);
+        self.adopt(config, watch);
         self.has_begun = true;
         self.bulletin.gate().hold(false);
         if !self.is_offline {

@@ -1,6 +1,7 @@
 //! Where the configuration comes from: web.config, iisnode.yml, appSettings, variables.
 
-use super::site::{COUNTER, Site, web_config};
+use super::site::{COUNTER, Served, Site, web_config};
+use super::wait::until;
 
 /// Answers with variables of its environment, `?A,B`, and nothing for what is not there.
 const ENVIRONMENT: &str = "require('http').createServer((req, res) => {
@@ -174,25 +175,49 @@ fn without_pages_of_errors_a_wrong_file_is_refused_at_the_start() {
     assert!(said.contains("idontexist: unknown attribute"), "{said}");
 }
 
+/// Writes iisnode.yml when it is asked to, and counts its other requests.
+const WRITER: &str = "const fs = require('fs');
+let n = 0;
+require('http').createServer((req, res) => {
+  const text = req.url.split('?')[1];
+  if (text === undefined) return res.end(`Hello, world ${++n}`);
+  fs.writeFileSync('iisnode.yml', decodeURIComponent(text));
+  res.end('iisnode.yml updated');
+}).listen(process.env.PORT);";
+
+/// Has the application write iisnode.yml.
+fn write_yml(served: &Served, text: &str) {
+    let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    assert_eq!(served.get(&format!("/hello.js?{encoded}")).text(), "iisnode.yml updated");
+}
+
+#[test]
+fn t125_a_changed_yml_counts_from_the_next_request_on() {
+    let served = Site::hello(WRITER, "").start();
+    for count in [2, 4] {
+        write_yml(&served, &format!("nodeProcessCountPerApplication: {count}"));
+        let expected: Vec<_> =
+            [1, 2].into_iter().flat_map(|n| std::iter::repeat_n(format!("Hello, world {n}"), count)).collect();
+        assert_eq!(served.bodies("/hello.js", 2 * count), expected);
+    }
+    served.stop();
+}
+
 #[test]
 fn t126_yml_syntax() {
-    let served = Site::hello(COUNTER, "").start();
-    let good = ["", "foo:", "foo:    # comment", "foo: bar", "a: b\n\n\nc: d\n"];
-    let bad = [": foo", "   : bar", "loggingEnabled: foobar"];
-    for yml in good {
-        served.site.write("iisnode.yml", yml);
-        served.reload("reload done");
+    let served = Site::hello(WRITER, "").start();
+    for yml in ["", "foo:", "foo:    # comment", "foo: bar", "a: b\n\n\nc: d\n"] {
+        write_yml(&served, yml);
         assert_eq!(served.get("/hello.js").text(), "Hello, world 1", "{yml:?}");
+        std::fs::remove_file(served.site.path("iisnode.yml")).unwrap();
     }
-    for yml in bad {
-        served.site.write("iisnode.yml", yml);
-        served.reload("cannot be used");
+    for yml in [": foo", "   : bar", "loggingEnabled: foobar"] {
+        write_yml(&served, yml);
         let page = served.get("/hello.js");
         assert_eq!(page.status, 200, "{yml:?}");
         assert!(page.text().contains("unable to read the configuration file iisnode.yml"), "{}", page.text());
         std::fs::remove_file(served.site.path("iisnode.yml")).unwrap();
-        served.reload("reload done");
-        assert_eq!(served.get("/hello.js").text(), "Hello, world 1", "{yml:?}");
+        until("it is served again", || served.get("/hello.js").text().starts_with("Hello, world "));
     }
     served.stop();
 }

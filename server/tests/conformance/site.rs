@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use rustix::process::Signal;
+use forebay::signals::Order;
 
 use super::response::Response;
 use super::server::Server;
@@ -134,7 +134,7 @@ impl Served {
     /// Has the configuration read again and waits until the log says this once more.
     pub(crate) fn reload(&self, until_logged: &str) {
         let before = self.server.log_count(until_logged);
-        self.server.signal(Signal::HUP);
+        self.server.tell(Order::Reload);
         until("it was read again", || self.server.log_count(until_logged) > before);
     }
 

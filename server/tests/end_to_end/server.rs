@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use forebay::signals;
-use forebay::supervisor::Command;
+use forebay::signals::Order;
 
 use super::client::Client;
 use super::system::{self, Memory};
@@ -103,8 +103,13 @@ impl Server {
     }
 
     /// Tells it what an operator tells.
-    pub(crate) fn tell(&self, command: Command) {
-        signals::tell(self.child.id(), command).unwrap();
+    pub(crate) fn tell(&self, order: Order) {
+        signals::tell(self.child.id(), order).unwrap();
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn kill(&self) {
@@ -117,7 +122,7 @@ impl Server {
 
     /// Stops it and expects that nobody is left, nothing is left behind, and no request is lost count of.
     pub(crate) fn stop(mut self) {
-        self.tell(Command::Stop);
+        self.tell(Order::Stop);
         let status = self.wait();
         let log = self.whole_log();
         assert_eq!(status.code(), Some(0), "{log}");
@@ -129,10 +134,10 @@ impl Server {
 
     /// Tells it to stop, and again until it has understood that there is no time to finish anything.
     pub(crate) fn stop_at_once(mut self) {
-        self.tell(Command::Stop);
+        self.tell(Order::Stop);
         self.log_has("stopping: ");
         until("it is in a hurry", || {
-            self.tell(Command::Stop);
+            self.tell(Order::Stop);
             std::thread::park_timeout(Duration::from_millis(100));
             self.log_count("told to stop again") > 0
         });

@@ -102,7 +102,7 @@ fn a_worker_that_breaks_the_protocol_is_replaced_by_one_that_is_ready() {
     let tally = load.stop();
     assert_eq!(tally.failed, 0, "{tally}");
     // The places can be changed again and again, and reloads know who serves.
-    server.tell(forebay::supervisor::Command::Reload);
+    server.tell(forebay::signals::Order::Reload);
     server.log_has("reload done: 1 new workers serve");
     assert_eq!(server.connect().get("/").text(), server.ready_pids()[2].to_string());
     server.stop();

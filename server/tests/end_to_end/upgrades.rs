@@ -1,6 +1,6 @@
 //! WebSockets and other upgrades: raw bytes both ways, each direction ended for itself, counted apart from requests.
 
-use forebay::supervisor::Command;
+use forebay::signals::Order;
 
 use super::client::Client;
 use super::server::Server;
@@ -136,7 +136,7 @@ pub(crate) fn tunnels_do_not_count_as_requests_in_flight() {
     for client in &mut clients {
         echo(client, "me too");
     }
-    server.tell(Command::Reload);
+    server.tell(Order::Reload);
     server.log_has("draining: ");
     let draining = server.log_line("draining: ");
     assert!(draining.contains(" 0 in flight, 5 upgraded"), "{draining}");
