@@ -234,28 +234,6 @@ impl Bulletin {
         }
     }
 
-    /// The same with one route and one slot more, behind all workers, for the [origin](crate::origin).
-    #[must_use]
-    pub fn with_origin(mut self) -> Self {
-        let (slot, route) = (self.slots(), self.routes.len());
-        self.slots = self.slots.into_iter().chain([CachePadded::default()]).collect();
-        self.routes.push(Route::new(slot..slot + 1));
-        self.origin = u16::try_from(route).ok();
-        self
-    }
-
-    /// The origin's route, where there is one.
-    #[must_use]
-    pub fn origin(&self) -> Option<u16> {
-        self.origin
-    }
-
-    /// What keeps requests from the application.
-    #[must_use]
-    pub fn gate(&self) -> &Gate {
-        &self.gate
-    }
-
     /// Where that process listens.
     #[must_use]
     pub fn endpoint(&self, worker: WorkerId, generation: Generation) -> Endpoint {

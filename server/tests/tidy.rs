@@ -18,14 +18,13 @@ const SKIPPED: &[&str] = &["target", "node_modules", "corpus", "artifacts", "cov
 /// Where the server may ask which system it runs on, with the reason. The data plane may not.
 const PLATFORM: &[(&str, &str)] = &[
     ("server/src/run/mod.rs", "chooses the engine"),
+    ("server/src/origin/listen.rs", "a socket or a pipe"),
     ("server/src/spawn/", "makes and ends processes"),
     ("server/src/signals/", "what the operator says"),
     ("server/src/service/", "the system's service manager"),
     ("server/src/changes/system.rs", "what tells files apart, which of them others can change"),
     ("server/src/control_pipe/system.rs", "listens on a socket"),
     ("server/src/app_log/system.rs", "the name of the machine, whether a file was deleted"),
-    ("server/src/site/", "how names of files compare"),
-    ("server/src/origin/listen.rs", "a socket or a pipe"),
 ];
 
 /// Settings that nothing reads yet, with the reason. Empty is the aim.

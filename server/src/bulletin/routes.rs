@@ -1,12 +1,13 @@
-//! Which slots serve which route, and how many of them are in use.
+//! Which slots serve which route, how many of them are in use, and the one behind which there is no worker.
 
 use std::ops::Range;
 use std::sync::atomic::AtomicU16;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crossbeam::utils::CachePadded;
 use forebay_core::id::WorkerId;
 
-use super::Bulletin;
+use super::{Bulletin, Gate};
 
 /// Slots of each worker of an application: one that serves, and one in which its successor is brought to readiness.
 /// Worker n has the slots 2n and 2n + 1, so that those of few workers lie together however long the table is.
@@ -30,6 +31,28 @@ impl Route {
 }
 
 impl Bulletin {
+    /// The same with one route and one slot more, behind all workers, for the [origin](crate::origin).
+    #[must_use]
+    pub fn with_origin(mut self) -> Self {
+        let (slot, route) = (self.slots(), self.routes.len());
+        self.slots = self.slots.into_iter().chain([CachePadded::default()]).collect();
+        self.routes.push(Route::new(slot..slot + 1));
+        self.origin = u16::try_from(route).ok();
+        self
+    }
+
+    /// The origin's route, where there is one.
+    #[must_use]
+    pub fn origin(&self) -> Option<u16> {
+        self.origin
+    }
+
+    /// What keeps requests from the application.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
     /// The slots in use that serve route `route`.
     #[must_use]
     pub fn route(&self, route: usize) -> Range<u16> {

@@ -9,9 +9,9 @@ use forebay_transports::Endpoint;
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(unix)]
-pub(super) use unix::{Listener, Stream, remove};
+pub(super) use unix::{Listener, Stream};
 #[cfg(windows)]
-pub(super) use windows::{Listener, Stream, remove};
+pub(super) use windows::{Listener, Stream};
 
 #[cfg(unix)]
 mod unix {
@@ -26,7 +26,7 @@ mod unix {
     impl Listener {
         /// Listens. Call it inside a runtime.
         pub(crate) fn open(endpoint: &Endpoint) -> io::Result<Self> {
-            remove(endpoint);
+            endpoint.remove();
             UnixListener::bind(endpoint.path()).map(Self)
         }
 
@@ -34,11 +34,6 @@ mod unix {
         pub(crate) async fn accept(&mut self) -> io::Result<Stream> {
             self.0.accept().await.map(|(stream, _)| stream)
         }
-    }
-
-    /// Removes the socket's file.
-    pub(crate) fn remove(endpoint: &Endpoint) {
-        let _gone = std::fs::remove_file(endpoint.path());
     }
 }
 
@@ -56,10 +51,10 @@ mod windows {
     }
 
     impl Listener {
-        /// Listens. Call it inside a runtime. The system's access list lets nobody but this user, the system and
-        /// administrators write to it; clients of other machines are refused.
+        /// Listens. Call it inside a runtime. Clients of other machines are refused, and other users are kept out.
         pub(crate) fn open(endpoint: &Endpoint) -> io::Result<Self> {
             let next = ServerOptions::new().first_pipe_instance(true).create(endpoint.path())?;
+            endpoint.seal();
             Ok(Self { endpoint: endpoint.clone(), next })
         }
 
@@ -70,7 +65,4 @@ mod windows {
             Ok(std::mem::replace(&mut self.next, next))
         }
     }
-
-    /// A pipe has no file.
-    pub(crate) fn remove(_endpoint: &Endpoint) {}
 }

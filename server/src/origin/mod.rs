@@ -52,7 +52,7 @@ pub struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        listen::remove(&self.endpoint);
+        self.endpoint.remove();
     }
 }
 

@@ -232,9 +232,8 @@ async fn attempts<'s, E: Engine>(
                 return give_up(shard, client, relay, fault, cause, outcome).await;
             }
         };
-        if !shard.is_origin(request.route) {
-            (outcome.worker, outcome.process) = (Some(lease.worker), Some((lease.worker, lease.generation)));
-        }
+        outcome.process = Some((lease.worker, lease.generation)).filter(|_| !shard.is_origin(request.route));
+        outcome.worker = outcome.process.map(|(worker, _)| worker);
         let reads = client_reads.as_mut();
         let ended = match shard.pipe_of(lease.worker, lease.generation) {
             Some(pipe) => over_pipe(shard, client, reads, request, relay, &mut lease, pipe).await,

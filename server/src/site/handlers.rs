@@ -81,7 +81,7 @@ pub(super) fn read(node: Node<'_, '_>, reader: &mut Reader<'_>) -> Vec<Handler> 
         } else if name.eq_ignore_ascii_case("add") {
             let modules = attribute(child, "modules").unwrap_or_default();
             if modules.split(',').any(|module| module.trim().eq_ignore_ascii_case("iisnode")) {
-                handlers.extend(handler(child, reader));
+                handlers.extend(handler(child));
             } else {
                 reader.remark(child, "has no effect here: only the module iisnode is known");
             }
@@ -92,15 +92,14 @@ pub(super) fn read(node: Node<'_, '_>, reader: &mut Reader<'_>) -> Vec<Handler> 
     handlers
 }
 
-fn handler(node: Node<'_, '_>, reader: &mut Reader<'_>) -> Option<Handler> {
-    let Some(path) = attribute(node, "path").map(str::trim).filter(|path| !path.is_empty()) else {
-        reader.problem(node, "path: missing", "write the script's, as in path=\"server.js\"");
-        return None;
-    };
-    let verbs = attribute(node, "verb").unwrap_or("*");
+fn handler(node: Node<'_, '_>) -> Option<Handler> {
+    // Whoever looks for the script says that there is none.
+    let path = attribute(node, "path").map(str::trim).filter(|path| !path.is_empty())?;
+    // The backslash is what Markdown made of the star in many a copied example.
+    let verbs = attribute(node, "verb").unwrap_or("*").trim_start_matches('\\');
     let verbs: Vec<String> = verbs.split(',').map(|verb| verb.trim().to_uppercase()).collect();
     let all = verbs.iter().any(|verb| verb == "*" || verb.is_empty());
-    Some(Handler { verbs: if all { Vec::new() } else { verbs }, ..Handler::new(path) })
+    Some(Handler { verbs: if all { Vec::new() } else { verbs }, ..Handler::new(&path.replace('\\', "/")) })
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub enum Caching {
 }
 
 /// Who gets what no file is found for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Kinds {
     /// The application; files of GET and HEAD requests come first.
     Native,
@@ -56,7 +56,7 @@ enum Kinds {
 }
 
 /// What is configured about who answers what.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rules {
     /// The folder below which files are.
     pub root: PathBuf,

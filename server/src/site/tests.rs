@@ -29,10 +29,10 @@ fn iis(inside: &str, files: &[&str]) -> Site {
 fn told(inside: &str) -> (Rules, String) {
     let text = format!("<system.webServer>\n{inside}\n</system.webServer>");
     let document = roxmltree::Document::parse(&text).unwrap();
-    let (rules, notes) = read(document.root_element(), "/app".into(), Path::new("web.config"), None);
+    let (rules, notes) = read(&[document.root_element()], "/app".into(), Path::new("web.config"));
+    let rules = rules.unwrap_or_else(|| Rules::native("/app".into(), Vec::new(), None));
     let problems = notes.problems.iter().map(ToString::to_string);
-    let remarks =
-        notes.remarks.iter().map(|remark| format!("remark: {}: {}: {}", remark.origin, remark.key, remark.what));
+    let remarks = notes.remarks.iter().map(ToString::to_string);
     (rules, problems.chain(remarks).collect::<Vec<_>>().join("\n"))
 }
 
@@ -213,7 +213,7 @@ fn a_blocked_segment_reaches_nobody() {
 #[test]
 fn types_and_caching() {
     let (rules, said) = told(
-        r#"<staticContent>
+        r#"<handlers><add modules="iisnode" path="a.js"/></handlers><staticContent>
              <remove fileExtension=".svg"/>
              <mimeMap fileExtension=".SVG" mimeType="image/svg+xml"/>
              <mimeMap fileExtension=".woff2" mimeType="font/woff2"/>
@@ -226,7 +226,9 @@ fn types_and_caching() {
         (Some("image/svg+xml"), Some("font/woff2"), None)
     );
     assert_eq!(rules.caching, Caching::For(Duration::from_secs(7 * 86_400 + 3630)));
-    let (rules, _) = told(r#"<staticContent><clientCache cacheControlMode="DisableCache"/></staticContent>"#);
+    let (rules, _) = told(
+        r#"<handlers><add modules="iisnode" path="a.js"/></handlers><staticContent><clientCache cacheControlMode="DisableCache"/></staticContent>"#,
+    );
     assert_eq!(rules.caching, Caching::Never);
 }
 
@@ -238,13 +240,12 @@ fn what_is_wrong_has_a_line() {
 <clientCache cacheControlMode="UseMaxAge" cacheControlMaxAge="a week"/>
 </staticContent>
 <defaultDocument enabled="perhaps"/>
-<handlers><add name="x" path="*.php" modules="FastCgiModule"/><add name="iisnode" modules="iisnode"/></handlers>"#,
+<handlers><add name="x" path="*.php" modules="FastCgiModule"/></handlers>"#,
     );
-    let expected = "error: web.config:7: add: path: missing
-hint: write the script's, as in path=\"server.js\"
-error: web.config:3: mimeMap: not understood, allowed: fileExtension=\".ext\" and mimeType=\"type/subtype\"
+    let expected =
+        "error: web.config:3: mimeMap: not understood, allowed: fileExtension=\".ext\" and mimeType=\"type/subtype\"
 error: web.config:4: clientCache: cacheControlMaxAge: not understood (\"a week\"), allowed: \"DAYS.HH:MM:SS\"
 error: web.config:6: defaultDocument: enabled: not understood (\"perhaps\"), allowed: \"true\" or \"false\"
-remark: web.config:7: add: has no effect here: only the module iisnode is known";
+web.config:7: add: has no effect here: only the module iisnode is known";
     assert_eq!(said, expected);
 }

@@ -6,42 +6,55 @@ use std::time::Duration;
 use roxmltree::Node;
 
 use super::rewrite;
-use super::xml::{Notes, Reader, attribute, elements, first, named};
+use super::xml::{Notes, Reader, attribute, elements, named};
 use super::{Caching, Handler, Kinds, Rules, handlers, path};
 
 /// What IIS takes for a folder's document where nothing else is configured, as far as a file can be served.
 const DEFAULTS: [&str; 3] = ["default.htm", "index.htm", "index.html"];
 
-/// Reads `<system.webServer>`; `root` is the folder of the file, `file` its name in messages. `script` is the application's
-/// script below the root, where it is known already: the handler of a configuration that has none of its own.
+/// What is known of `<system.webServer>`; for the rest there is a remark. WebSockets need no permission here.
+const KNOWN: [&str; 7] =
+    ["handlers", "rewrite", "staticContent", "defaultDocument", "security", "iisnode", "webSocket"];
+
+/// Reads all `<system.webServer>` of a file that are about its folder; `root` is that folder, `file` the file's name in
+/// messages. No rules where nothing is iisnode's to handle: then all requests are the application's.
 #[must_use]
-pub fn read(web_server: Node<'_, '_>, root: PathBuf, file: &Path, script: Option<&str>) -> (Rules, Notes) {
+pub fn read(web_servers: &[Node<'_, '_>], root: PathBuf, file: &Path) -> (Option<Rules>, Notes) {
     let mut notes = Notes::default();
     let reader = &mut Reader { file, notes: &mut notes };
-    let mut own = named(web_server, "handlers").flat_map(|node| handlers::read(node, reader)).collect::<Vec<_>>();
-    if own.is_empty() {
-        own.extend(script.map(Handler::new));
+    let all = |name| web_servers.iter().flat_map(move |&node| named(node, name));
+    let handlers: Vec<Handler> = all("handlers").flat_map(|node| handlers::read(node, reader)).collect();
+    let rewrites = all("rewrite").flat_map(|node| rewrite::read(node, reader)).collect();
+    let (types, caching) = all("staticContent").last().map_or_else(Default::default, |it| content(it, reader));
+    let defaults = defaults(all("defaultDocument").last(), reader);
+    let (blocked, bin) = segments(all("security"), reader);
+    for node in web_servers {
+        others(*node, reader);
     }
-    let rules = named(web_server, "rewrite").flat_map(|node| rewrite::read(node, reader)).collect();
-    let (types, caching) = first(web_server, "staticContent").map_or_else(Default::default, |it| content(it, reader));
-    let (blocked, bin) = segments(web_server, reader);
-    let rules = Rules {
-        root,
-        kinds: Kinds::Iis { rules, handlers: own },
-        defaults: defaults(web_server, reader),
-        blocked,
-        hidden: Vec::new(),
-        bin,
-        types,
-        caching,
-    };
-    (rules, notes)
+    let has_handler = !handlers.is_empty();
+    let kinds = Kinds::Iis { rules: rewrites, handlers };
+    let rules = Rules { root, kinds, defaults, blocked, hidden: Vec::new(), bin, types, caching };
+    (has_handler.then_some(rules), notes)
+}
+
+/// Says what of a section is not done.
+fn others(web_server: Node<'_, '_>, reader: &mut Reader<'_>) {
+    for child in elements(web_server) {
+        let name = child.tag_name().name();
+        let is_known = KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name));
+        // What an application answers passes as it is, always.
+        let passes = name.eq_ignore_ascii_case("httpErrors")
+            && attribute(child, "existingResponse").is_some_and(|it| it.eq_ignore_ascii_case("PassThrough"));
+        if !is_known && !passes {
+            reader.remark(child, "has no effect here");
+        }
+    }
 }
 
 /// `<defaultDocument>`
-fn defaults(web_server: Node<'_, '_>, reader: &mut Reader<'_>) -> Vec<String> {
+fn defaults(node: Option<Node<'_, '_>>, reader: &mut Reader<'_>) -> Vec<String> {
     let mut names: Vec<String> = DEFAULTS.iter().map(|&name| name.to_owned()).collect();
-    let Some(node) = first(web_server, "defaultDocument") else { return names };
+    let Some(node) = node else { return names };
     if !reader.switch(node, "enabled", true) {
         return Vec::new();
     }
@@ -134,9 +147,12 @@ fn time_span(text: &str) -> Option<Duration> {
 }
 
 /// `<security><requestFiltering><hiddenSegments>`: names that are added, and whether `bin` may be served.
-fn segments(web_server: Node<'_, '_>, reader: &mut Reader<'_>) -> (Vec<String>, bool) {
+fn segments<'a, 'i: 'a>(
+    securities: impl Iterator<Item = Node<'a, 'i>>,
+    reader: &mut Reader<'_>,
+) -> (Vec<String>, bool) {
     let (mut blocked, mut bin) = (Vec::new(), false);
-    for security in named(web_server, "security") {
+    for security in securities {
         reader.unknown(security, &["requestFiltering"]);
         for filtering in named(security, "requestFiltering") {
             // The bound on bodies is read with the limits.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use roxmltree::Node;
 
-use crate::config::{Origin, Problem};
+use crate::config::{Origin, Problem, Remark};
 
 /// What is wrong, and what is merely different from IIS.
 #[derive(Debug, Default)]
@@ -12,7 +12,7 @@ pub struct Notes {
     /// What keeps the configuration from being used.
     pub problems: Vec<Problem>,
     /// What is as good as not written.
-    pub remarks: Vec<Problem>,
+    pub remarks: Vec<Remark>,
 }
 
 /// A file that is read, and the notes about it.
@@ -22,21 +22,21 @@ pub(super) struct Reader<'n> {
 }
 
 impl Reader<'_> {
-    fn about(&self, node: Node<'_, '_>, what: String) -> Problem {
+    fn at(&self, node: Node<'_, '_>) -> Origin {
         let line = node.document().text_pos_at(node.range().start).row as usize;
-        Problem::new(Origin::File { path: self.file.to_owned(), line }, node.tag_name().name(), what)
+        Origin::File { path: self.file.to_owned(), line }
     }
 
     /// Something that would change who answers what, and is not possible.
     pub(super) fn problem(&mut self, node: Node<'_, '_>, what: impl Into<String>, hint: &str) {
-        let problem = self.about(node, what.into());
+        let problem = Problem::new(self.at(node), node.tag_name().name(), what);
         self.notes.problems.push(if hint.is_empty() { problem } else { problem.hint(hint) });
     }
 
     /// Something that is without effect here.
     pub(super) fn remark(&mut self, node: Node<'_, '_>, what: impl Into<String>) {
-        let remark = self.about(node, what.into());
-        self.notes.remarks.push(remark);
+        let text = format!("{}: {}", node.tag_name().name(), what.into());
+        self.notes.remarks.push(Remark::new(self.at(node), text));
     }
 
     /// An attribute that is true or false.

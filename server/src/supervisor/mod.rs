@@ -44,7 +44,7 @@ use tracing::{error, info, warn};
 
 use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
 use crate::changes::{Changes, Watch};
-use crate::config::{Config, Statuses};
+use crate::config::Config;
 use crate::control_pipe::ControlPipe;
 use crate::origin::Watching;
 use crate::spawn;
@@ -432,24 +432,6 @@ impl Supervisor {
         if let Some(unsaid) = self.slots[i].oddities.poll(now) {
             let more = if unsaid > 0 { format!(" ({unsaid} more like this)") } else { String::new() };
             warn!(target: "forebay", "worker {worker} {what}{more}");
-        }
-    }
-
-    /// A program that does not exist will not exist a second later either: before anything was ever ready that is a
-    /// mistake in the configuration, and the operator is better served by an exit code than by a loop.
-    fn poll_hopeless(&mut self) {
-        // In iisnode's way clients are told, and a reload may mend it.
-        let tells_clients = self.config.errors.statuses == Statuses::Iisnode;
-        if self.ever_ready || tells_clients || !matches!(self.stage, Stage::Serving) {
-            return;
-        }
-        if let Some(slot) = self.slots.iter().find(|slot| slot.life.want() == Want::Run && slot.permanent.is_some()) {
-            error!(target: "forebay", "cannot start: {}", slot.journey.summary());
-            self.outcome = Outcome::Failed;
-            self.stop();
-            if let Stage::Stopping(shutdown, _) = &mut self.stage {
-                shutdown.on_asked_again();
-            }
         }
     }
 

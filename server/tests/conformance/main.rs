@@ -18,3 +18,4 @@ mod site;
 mod system;
 #[path = "../end_to_end/wait.rs"]
 mod wait;
+mod who_answers;

@@ -121,21 +121,14 @@ impl Reader<'_> {
         for node in children(root, "appSettings") {
             self.app_settings(node);
         }
-        for server in children(root, "system.webServer") {
-            self.web_server(server);
-        }
-        if let Some(server) = children(root, "system.webServer").next().filter(|_| !self.config.handlers.is_empty()) {
-            let (rules, notes) = site::read(server, self.folder.to_owned(), self.shown, None);
-            self.config.rules = Some(rules);
-            self.config.problems.extend(notes.problems);
-            let remark = |note: Problem| Remark::new(note.origin, format!("{}: {}", note.key, note.what));
-            self.config.remarks.extend(notes.remarks.into_iter().map(remark));
-        }
+        let mut own: Vec<_> = children(root, "system.webServer").collect();
+        own.iter().for_each(|&server| self.web_server(server));
         for location in children(root, "location") {
             let path = location.attribute("path").unwrap_or_default();
             let is_script = self.config.handlers.iter().any(|handler| handler.path == path);
             if matches!(path, "" | ".") || is_script {
                 children(location, "system.webServer").for_each(|server| self.web_server(server));
+                own.extend(children(location, "system.webServer").filter(|_| !is_script));
                 children(location, "appSettings").for_each(|node| self.app_settings(node));
             } else if location.descendants().any(|node| node.has_tag_name("iisnode")) {
                 let text =
@@ -143,6 +136,10 @@ impl Reader<'_> {
                 self.remark(self.of_node(location), text);
             }
         }
+        let (rules, notes) = site::read(&own, self.folder.to_owned(), self.shown);
+        self.config.rules = rules;
+        self.config.problems.extend(notes.problems);
+        self.config.remarks.extend(notes.remarks);
     }
 
     fn web_server(&mut self, server: Node<'_, '_>) {
@@ -175,12 +172,6 @@ impl Reader<'_> {
             let hint = "name the script, as in path=\"server.js\"".to_owned();
             return self.wrong(self.of_node(add), "handlers", "a handler without a path".to_owned(), Some(hint));
         };
-        // The backslash is what Markdown made of the star in many a copied example.
-        let verb = add.attribute("verb").unwrap_or("*").trim();
-        if !matches!(verb, "*" | "\\*") {
-            let text = format!("handlers: verb={verb:?} is not looked at: the application gets every method");
-            self.remark(self.of_node(add), text);
-        }
         let origin = self.of_attribute(add, path);
         self.config.handlers.push(Handler { path: path.value().replace('\\', "/"), origin, buffer_limit });
     }

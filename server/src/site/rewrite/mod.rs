@@ -27,6 +27,7 @@ pub const STEPS_MAX: usize = 10_000;
 const TARGET_BYTES_MAX: usize = 16 * 1024;
 
 /// How a text is looked at.
+#[derive(Clone)]
 enum Pattern {
     /// An expression.
     Regex(Box<Regex>),
@@ -56,6 +57,7 @@ impl Pattern {
 }
 
 /// What a condition asks.
+#[derive(Clone)]
 enum Asks {
     /// Whether a pattern is found in the input.
     Pattern(Pattern),
@@ -66,6 +68,7 @@ enum Asks {
 }
 
 /// A condition of a rule.
+#[derive(Clone)]
 struct Condition {
     input: Template,
     asks: Asks,
@@ -73,7 +76,7 @@ struct Condition {
 }
 
 /// What a rule does with a request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Action {
     None,
     Rewrite { url: Template, keeps_query: bool },
@@ -83,6 +86,7 @@ enum Action {
 }
 
 /// One rule.
+#[derive(Clone)]
 pub(super) struct Rule {
     name: String,
     pattern: Pattern,

@@ -7,12 +7,17 @@ use forebay_core::http1::Field;
 use super::*;
 use crate::site::xml::{Notes, Reader};
 
+fn said(notes: &Notes) -> Vec<String> {
+    let problems = notes.problems.iter().map(ToString::to_string);
+    problems.chain(notes.remarks.iter().map(ToString::to_string)).collect()
+}
+
 fn read_all(rules: &str) -> (Vec<Rule>, Vec<String>) {
     let text = format!("<rewrite>\n<rules>{rules}</rules></rewrite>");
     let document = roxmltree::Document::parse(&text).unwrap();
     let mut notes = Notes::default();
     let rules = read(document.root_element(), &mut Reader { file: Path::new("web.config"), notes: &mut notes });
-    (rules, notes.problems.iter().chain(&notes.remarks).map(ToString::to_string).collect())
+    (rules, said(&notes))
 }
 
 /// What becomes of a target, sent by `fields`, where `a.css` and the folder `sub` are.
@@ -178,5 +183,5 @@ fn what_cannot_be_is_said() {
     assert!(said(&rewrites("a", "{Map:{R:1}}"))[0].contains("url: not known ({Map:{R:1}}), allowed: {R:n}"));
     let more =
         said(r#"<rule name="x"><match url="a"/><serverVariables><set name="A" value="b"/></serverVariables></rule>"#);
-    assert_eq!(more, ["error: web.config:2: serverVariables: has no effect here"]);
+    assert_eq!(more, ["web.config:2: serverVariables: has no effect here"]);
 }
