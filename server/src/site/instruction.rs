@@ -23,8 +23,8 @@ pub enum Instruction<'a> {
     Offline,
     /// Explain why the application failed.
     Failure {
-        /// iisnode's sub-status.
-        cause: u16,
+        /// The cause's number, see [`Cause::from_number`](crate::status::Cause::from_number).
+        cause: u8,
         /// The slot of the worker, if one had the request.
         worker: Option<u16>,
         /// Which of its processes.
@@ -92,8 +92,8 @@ mod tests {
             Instruction::Answer(403, odd.into(), "".into()),
             Instruction::Redirect(301, odd.into()),
             Instruction::Offline,
-            Instruction::Failure { cause: 1002, worker: Some(3), generation: 7 },
-            Instruction::Failure { cause: 1002, worker: None, generation: 0 },
+            Instruction::Failure { cause: 5, worker: Some(3), generation: 7 },
+            Instruction::Failure { cause: 5, worker: None, generation: 0 },
             Instruction::Debugger("ws".into(), odd.into()),
         ] {
             let mut target = String::new();

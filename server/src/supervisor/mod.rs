@@ -43,7 +43,7 @@ use tracing::{error, info, warn};
 
 use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
 use crate::config::Config;
-use crate::origin::Watching;
+use crate::origin::{Board, Watching};
 use crate::spawn;
 use logs::{Logs, Output};
 use recycle::Replacement;
@@ -135,6 +135,8 @@ pub struct Supervisor {
     stage: Stage,
     /// Whether the application is to have no worker.
     is_offline: bool,
+    /// How processes ended, for pages that explain failures.
+    board: Arc<Board>,
     /// Told when a reload changes who answers what.
     site: Option<Watching>,
     reload_again: bool,
@@ -198,6 +200,7 @@ impl Supervisor {
             replacements: Vec::new(),
             stage: Stage::Serving,
             is_offline: false,
+            board: Arc::default(),
             site: None,
             reload_again: false,
             ever_ready: false,
@@ -215,6 +218,12 @@ impl Supervisor {
     #[must_use]
     pub fn commands(&self) -> Sender<Command> {
         self.commands.0.clone()
+    }
+
+    /// Where it notes how processes ended.
+    #[must_use]
+    pub fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
     }
 
     /// Whom to tell when a reload changes who answers what.
@@ -281,6 +290,7 @@ impl Supervisor {
             random: self.random(),
             bulletin: &self.bulletin,
             logs: &self.logs,
+            board: &self.board,
             ended: &self.ended.0,
             captured: &self.captured.0,
         };
