@@ -83,12 +83,12 @@ fn text(cause: Cause, process: Option<(WorkerId, Generation)>, last: Option<&Las
             }
         ),
         (Some((worker, _)), None) => {
-            write!(page, "<h2>The process</h2><p>Worker {worker} runs on. What it writes is in Forebay's output.</p>\n")
+            writeln!(page, "<h2>The process</h2><p>Worker {worker} runs on. What it writes is in Forebay's output.</p>")
         }
         (None, None) => Ok(()),
     };
     let _fits =
-        write!(page, "<p><code>forebay explain {}</code> says the same in a terminal.</p></body></html>\n", row.name);
+        writeln!(page, "<p><code>forebay explain {}</code> says the same in a terminal.</p></body></html>", row.name);
     page
 }
 
