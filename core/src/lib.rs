@@ -17,5 +17,6 @@ pub mod http1;
 pub mod id;
 pub mod limits;
 pub mod pipe;
+pub mod quiet;
 pub mod time;
 pub mod worker;

@@ -34,6 +34,7 @@ if (require('worker_threads').isMainThread && !require('cluster').isWorker) {
   const options = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS}`;
   if (endpoint && process.debugPort === 9229 && !options.includes('--inspect')) process.debugPort = 0;
   if (orders && !inherit) require('./worker/orders.cjs').takeOrders(orders);
+  if (endpoint && !orders) require('./worker/term.cjs').shutdownByMessage();
   if (endpoint) takeOver(endpoint, inherit, orders);
   else require('./worker/attach.cjs').announce({ pipe, worker: numberOf('FOREBAY_WORKER', 0xffff), generation: 0 });
 }

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, value_parser};
 
 use crate::app::attach;
 use crate::config::{self, ConfigErrors, FrontSources, Origin, Problem, Sources};
-use crate::supervisor::Command as Order;
+use crate::signals::Order;
 use crate::{bench, logging, run, service, signals, status};
 
 /// Exit code for a command line or configuration that is wrong. 0 is stopped as asked, 1 a failure at run time.

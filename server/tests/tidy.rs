@@ -23,18 +23,18 @@ const PLATFORM: &[(&str, &str)] = &[
     ("server/src/spawn/", "makes and ends processes"),
     ("server/src/signals/", "what the operator says"),
     ("server/src/service/", "the system's service manager"),
+    ("server/src/changes/system.rs", "what tells files apart, which of them others can change"),
+    ("server/src/control_pipe/system.rs", "listens on a socket"),
     ("server/src/app_log/system.rs", "the name of the machine, whether a file was deleted"),
 ];
 
 /// Settings that nothing reads yet, with the reason. Empty is the aim.
 const UNREAD: &[(&str, &str)] = &[
-    ("control_pipe", "to come"),
     ("page_out_after", "to come"),
     ("debugger", "to come"),
     ("gather_bytes_max", "to come"),
     ("path_segment", "to come"),
     ("ports", "to come"),
-    ("sources", "to come"),
 ];
 
 struct Source {

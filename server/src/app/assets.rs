@@ -41,6 +41,7 @@ const FILES: &[(&str, &str)] = files![
     "worker/settle.cjs",
     "worker/socket.cjs",
     "worker/stats.cjs",
+    "worker/term.cjs",
     "worker/upgrade.cjs",
     "preload.cjs",
 ];

@@ -15,7 +15,7 @@ use crate::supervisor::runtime_dir::{StartError, private_folder};
 const WHAT: &str = "preload";
 
 /// Installs the preload where it stays, and says where that is. The folder is in `$XDG_RUNTIME_DIR`, else in the user's
-/// cache, else in the temporary folder.
+/// cache (`%LOCALAPPDATA%` on Windows), else in the temporary folder.
 ///
 /// # Errors
 ///
@@ -39,16 +39,17 @@ pub fn preload(env: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, StartE
 fn places(env: impl Fn(&str) -> Option<OsString>, name: &str) -> Vec<PathBuf> {
     let absolute = |name: &str| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let runtime = absolute("XDG_RUNTIME_DIR").filter(|path| path.is_dir());
-    let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
-    let temporary = absolute("TMPDIR").unwrap_or_else(|| "/tmp".into());
+    let home = || absolute("LOCALAPPDATA").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    let cache = absolute("XDG_CACHE_HOME").or_else(home);
+    let temporary = absolute("TMPDIR").unwrap_or_else(std::env::temp_dir);
     let shared = temporary.join(format!("{name}-{}", user()));
     let own = [runtime, cache].into_iter().flatten().map(|folder| folder.join(name));
     own.chain([shared]).filter(|path| is_plain(path)).collect()
 }
 
-/// NODE_OPTIONS is split at spaces, and knows quotes and backslashes.
+/// NODE_OPTIONS is split at spaces, and knows quotes; a backslash outside of them is one.
 fn is_plain(path: &Path) -> bool {
-    path.to_str().is_some_and(|path| !path.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\')))
+    path.to_str().is_some_and(|path| !path.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')))
 }
 
 fn install(folder: &Path) -> Result<PathBuf, StartError> {
@@ -67,19 +68,27 @@ fn install(folder: &Path) -> Result<PathBuf, StartError> {
 mod tests {
     use super::*;
 
-    fn places_with(vars: &[(&str, &str)]) -> Vec<String> {
-        let env = |name: &str| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
-        places(env, "n").iter().map(|path| path.display().to_string()).collect()
+    fn places_with(vars: &[(&str, &Path)]) -> Vec<PathBuf> {
+        let env = |name: &str| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_os_str().to_owned());
+        places(env, "n")
     }
 
     #[test]
     fn the_best_place_comes_first() {
-        let shared = |folder: &str| format!("{folder}/n-{}", user());
-        assert_eq!(places_with(&[]), [shared("/tmp")]);
-        assert_eq!(places_with(&[("HOME", "/users/x"), ("TMPDIR", "/t")]), ["/users/x/.cache/n".into(), shared("/t")]);
-        let vars = [("XDG_RUNTIME_DIR", "/proc"), ("XDG_CACHE_HOME", "/c"), ("HOME", "/users/x")];
-        assert_eq!(places_with(&vars), ["/proc/n".into(), "/c/n".into(), shared("/tmp")]);
-        let vars = [("XDG_RUNTIME_DIR", "/no/such"), ("XDG_CACHE_HOME", "relative"), ("HOME", "/with space")];
-        assert_eq!(places_with(&vars), [shared("/tmp")]);
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        let (home, spaced, cache, temporary) =
+            (root.join("x"), root.join("with space"), root.join("c"), root.join("t"));
+        let shared = |folder: &Path| folder.join(format!("n-{}", user()));
+        let usual = [("HOME", &*home), ("TMPDIR", &temporary)];
+        assert_eq!(places_with(&[]), [shared(&std::env::temp_dir())]);
+        assert_eq!(places_with(&usual), [home.join(".cache").join("n"), shared(&temporary)]);
+        let with = |more: &[(&'static str, &Path)]| places_with(&[more, &usual].concat());
+        let best = with(&[("XDG_RUNTIME_DIR", root), ("XDG_CACHE_HOME", &cache)]);
+        assert_eq!(best, [root.join("n"), cache.join("n"), shared(&temporary)]);
+        assert_eq!(with(&[("LOCALAPPDATA", &cache)]), [cache.join("n"), shared(&temporary)]);
+        let gone = root.join("gone");
+        let none = with(&[("XDG_RUNTIME_DIR", &gone), ("XDG_CACHE_HOME", Path::new("relative")), ("HOME", &spaced)]);
+        assert_eq!(none, [shared(&temporary)]);
     }
 }

@@ -8,9 +8,8 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::signals;
+use crate::signals::{self, Order};
 use crate::spawn::{Place, Process, Usage};
-use crate::supervisor::Command as Order;
 
 /// Time between being asked to end and being asked again. 3 s.
 const END_TIMEOUT: Duration = Duration::from_secs(3);

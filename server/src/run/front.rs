@@ -83,7 +83,7 @@ fn wait_and_drain(bulletin: &Bulletin, told: &Receiver<Command>, log: Option<&Ac
                 shutdown = Some(Shutdown::new(now(), FRONT_DRAIN));
             }
             (Some(Command::Stop), Some(shutdown)) => shutdown.on_asked_again(),
-            (Some(Command::Reload), _) => {
+            (Some(Command::Reload | Command::Recycle), _) => {
                 log.into_iter().for_each(AccessLogHandle::reopen);
                 warn!(target: "forebay", "no workers to reload: they are not ours; the access log is opened again");
             }

@@ -24,7 +24,7 @@ use windows_sys::Win32::System::Console::{AllocConsole, STD_ERROR_HANDLE, STD_OU
 use super::{Action, Install, Which};
 use crate::cli::{Cli, EXIT_USAGE};
 use crate::signals;
-use crate::supervisor::Command;
+use crate::signals::Order;
 
 /// An account that may do next to nothing, as befits what strangers talk to.
 const ACCOUNT: &str = r"NT AUTHORITY\LocalService";
@@ -178,9 +178,9 @@ fn serve(_args: Vec<OsString>) {
     let Some(run) = RUN.get() else { return };
     let told = |control| {
         if matches!(control, ServiceControl::Stop | ServiceControl::Preshutdown) {
-            order(Command::Stop)
+            order(Order::Stop)
         } else if control == ServiceControl::ParamChange {
-            order(Command::Reload)
+            order(Order::Reload)
         } else if control == ServiceControl::Interrogate {
             ServiceControlHandlerResult::NoError
         } else {
@@ -199,8 +199,8 @@ fn serve(_args: Vec<OsString>) {
 }
 
 /// Tells ourselves, as another process would.
-fn order(command: Command) -> ServiceControlHandlerResult {
-    match signals::tell(std::process::id(), command) {
+fn order(order: Order) -> ServiceControlHandlerResult {
+    match signals::tell(std::process::id(), order) {
         Ok(()) => ServiceControlHandlerResult::NoError,
         // It is still starting: asked again, it can be told.
         Err(_) => ServiceControlHandlerResult::Other(1061),

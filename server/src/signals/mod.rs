@@ -23,6 +23,24 @@ use crossbeam::channel::Sender;
 use crate::spawn;
 use crate::supervisor::Command;
 
+/// What an operator can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// [`Command::Reload`].
+    Reload,
+    /// [`Command::Stop`].
+    Stop,
+}
+
+impl From<Order> for Command {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Reload => Self::Reload,
+            Order::Stop => Self::Stop,
+        }
+    }
+}
+
 /// From now on what the operator says is sent to `commands`. Call once, before the first process is started.
 ///
 /// # Errors
@@ -46,8 +64,8 @@ pub fn set(flag: &Arc<AtomicBool>) -> io::Result<()> {
 /// # Errors
 ///
 /// `NotFound` where there is none with that id, `PermissionDenied` where it is somebody else's.
-pub fn tell(pid: u32, command: Command) -> io::Result<()> {
-    system::tell(pid, command)
+pub fn tell(pid: u32, order: Order) -> io::Result<()> {
+    system::tell(pid, order)
 }
 
 /// Tells the server that a command line means: the one with this process id, or else the only one of this user.
@@ -55,7 +73,7 @@ pub fn tell(pid: u32, command: Command) -> io::Result<()> {
 /// # Errors
 ///
 /// What is wrong, and what to do about it.
-pub fn tell_server(pid: Option<u32>, command: Command) -> Result<u32, String> {
+pub fn tell_server(pid: Option<u32>, order: Order) -> Result<u32, String> {
     let mut servers = spawn::processes_named("forebay");
     servers.retain(|&pid| system::hears(pid));
     let pid = match (pid, &servers[..]) {
@@ -69,7 +87,7 @@ pub fn tell_server(pid: Option<u32>, command: Command) -> Result<u32, String> {
             return Err(format!("error: several servers of this user run\nhint: --pid N; {}", running(servers)));
         }
     };
-    tell(pid, command).map(|()| pid).map_err(|error| {
+    tell(pid, order).map(|()| pid).map_err(|error| {
         format!("error: process {pid} cannot be told ({error})\nhint: it must run under the same user as this command")
     })
 }

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use super::Order;
 use crate::spawn;
 use crate::supervisor::Command;
 
@@ -35,13 +36,11 @@ pub(super) fn set(flag: &Arc<AtomicBool>) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn tell(pid: u32, command: Command) -> io::Result<()> {
+pub(super) fn tell(pid: u32, order: Order) -> io::Result<()> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
-    let signal = match command {
-        Command::Reload => Signal::HUP,
-        Command::Stop => Signal::TERM,
-        // A file says that, to whoever serves it.
-        Command::Offline(_) => return Err(io::ErrorKind::Unsupported.into()),
+    let signal = match order {
+        Order::Reload => Signal::HUP,
+        Order::Stop => Signal::TERM,
     };
     Ok(kill_process(pid, signal)?)
 }

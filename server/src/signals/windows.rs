@@ -16,6 +16,7 @@ use windows_sys::Win32::System::Threading::{
     WaitForMultipleObjects,
 };
 
+use super::Order;
 use crate::supervisor::Command;
 
 /// Told by the console, on a thread of the system's.
@@ -23,7 +24,7 @@ static TOLD: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
 pub(super) fn install(commands: Sender<Command>) -> io::Result<()> {
     let pid = std::process::id();
-    let orders = [Command::Stop, Command::Reload];
+    let orders = [Order::Stop, Order::Reload];
     let events = [create(pid, orders[0])?, create(pid, orders[1])?];
     let to = commands.clone();
     let receive = move || {
@@ -31,8 +32,8 @@ pub(super) fn install(commands: Sender<Command>) -> io::Result<()> {
         loop {
             // SAFETY: both handles are open, and as many are told.
             let which = unsafe { WaitForMultipleObjects(2, handles.as_ptr(), 0, INFINITE) }.wrapping_sub(WAIT_OBJECT_0);
-            let Some(&command) = orders.get(which as usize) else { return };
-            if to.send(command).is_err() {
+            let Some(&order) = orders.get(which as usize) else { return };
+            if to.send(order.into()).is_err() {
                 return;
             }
         }
@@ -86,37 +87,35 @@ fn is_service() -> bool {
     known != 0 && session == 0
 }
 
-pub(super) fn tell(pid: u32, command: Command) -> io::Result<()> {
-    let event = open(pid, command, EVENT_MODIFY_STATE)?;
+pub(super) fn tell(pid: u32, order: Order) -> io::Result<()> {
+    let event = open(pid, order, EVENT_MODIFY_STATE)?;
     // SAFETY: the handle is open, with the right to do this.
     check(unsafe { SetEvent(event.as_raw_handle()) })
 }
 
 /// Whether a process of ours can be told.
 pub(super) fn hears(pid: u32) -> bool {
-    open(pid, Command::Stop, SYNCHRONIZATION_SYNCHRONIZE).is_ok()
+    open(pid, Order::Stop, SYNCHRONIZATION_SYNCHRONIZE).is_ok()
 }
 
 /// In the namespace of all sessions, so that a service can be told.
-fn name(pid: u32, command: Command) -> Vec<u16> {
-    let what = match command {
-        Command::Stop => "stop",
-        Command::Reload => "reload",
-        // A file says that; nobody listens for the event.
-        Command::Offline(_) => "offline",
+fn name(pid: u32, order: Order) -> Vec<u16> {
+    let what = match order {
+        Order::Stop => "stop",
+        Order::Reload => "reload",
     };
     format!("Global\\forebay-{pid}-{what}\0").encode_utf16().collect()
 }
 
 /// Of which every set wakes one wait.
-fn create(pid: u32, command: Command) -> io::Result<OwnedHandle> {
-    let (name, access) = (name(pid, command), Access::operators()?);
+fn create(pid: u32, order: Order) -> io::Result<OwnedHandle> {
+    let (name, access) = (name(pid, order), Access::operators()?);
     // SAFETY: the name ends with a NUL, the attributes are alive.
     own(unsafe { CreateEventW(access.as_ptr(), 0, 0, name.as_ptr()) })
 }
 
-fn open(pid: u32, command: Command, rights: u32) -> io::Result<OwnedHandle> {
-    let name = name(pid, command);
+fn open(pid: u32, order: Order, rights: u32) -> io::Result<OwnedHandle> {
+    let name = name(pid, order);
     // SAFETY: the name ends with a NUL.
     own(unsafe { OpenEventW(rights, 0, name.as_ptr()) })
 }

@@ -42,7 +42,9 @@ use forebay_transports::machine::usable_cpus;
 use tracing::{error, info, warn};
 
 use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
+use crate::changes::{Changes, Watch};
 use crate::config::Config;
+use crate::control_pipe::ControlPipe;
 use crate::origin::{Board, Watching};
 use crate::spawn;
 use logs::{Logs, Output};
@@ -56,6 +58,8 @@ use slot::{Slot, Tools};
 pub enum Command {
     /// Read the configuration again and replace all workers; keep them if the new ones do not become ready.
     Reload,
+    /// The same, asked for by the application: not needed where the workers are new, or about to be.
+    Recycle,
     /// Finish what is in flight, then stop. Told twice: kill at once.
     Stop,
     /// The application is to be offline, or to come back: no worker runs meanwhile.
@@ -125,6 +129,7 @@ pub struct Supervisor {
     preload: Option<PathBuf>,
     cpus: Arc<[usize]>,
     logs: Logs,
+    changes: Changes,
     slots: Vec<Slot>,
     /// Which of its two slots serves, 0 or 1, for each worker's number.
     lanes: Vec<usize>,
@@ -140,6 +145,9 @@ pub struct Supervisor {
     /// Told when a reload changes who answers what.
     site: Option<Watching>,
     reload_again: bool,
+    /// When the last reload began.
+    reloaded: Option<Timestamp>,
+    control_pipe: Option<ControlPipe>,
     ever_ready: bool,
     outcome: Outcome,
     origin: Instant,
@@ -159,6 +167,8 @@ impl Supervisor {
     const MESSAGES_MAX: usize = 64;
     /// Two orders to stop within this time are one.
     const SAME_STOP: Duration = Duration::from_millis(500);
+    /// Who asks for a recycle so soon after a reload has begun asks for the same.
+    const SAME_RECYCLE: Duration = Duration::from_secs(1);
     /// What the last lines of workers get to be printed at the end.
     const LAST_LINES: Duration = Duration::from_secs(1);
 
@@ -187,6 +197,7 @@ impl Supervisor {
             Slot::new(WorkerId(id), number, settings.clone(), &bulletin)
         };
         let slots = slots.clone().map(slot).collect();
+        let commands = bounded(Self::MESSAGES_MAX);
         Ok(Self {
             config,
             slots,
@@ -203,11 +214,14 @@ impl Supervisor {
             board: Arc::default(),
             site: None,
             reload_again: false,
+            reloaded: None,
+            control_pipe: None,
             ever_ready: false,
             outcome: Outcome::Stopped,
             origin: Instant::now(),
             random: u64::from(std::process::id()) << 32 | 0x9e37,
-            commands: bounded(Self::MESSAGES_MAX),
+            changes: Changes::new(commands.0.clone()),
+            commands,
             ended: bounded(Self::MESSAGES_MAX),
             captured: bounded(Self::MESSAGES_MAX),
             runtime_dir,
@@ -238,6 +252,8 @@ impl Supervisor {
     #[must_use]
     pub fn run(mut self) -> Outcome {
         self.bulletin.set_stuck_after(self.config.workers.stuck_after);
+        self.changes.set(Watch::new(&self.config));
+        self.open_control_pipe(self.config.workers.control_pipe);
         self.start_workers();
         while !self.is_over() {
             self.wait();
@@ -268,6 +284,17 @@ impl Supervisor {
         if used != self.used {
             self.used = used;
             self.bulletin.set_used(0, u16::try_from(used).unwrap_or(u16::MAX));
+        }
+    }
+
+    /// Opens it if it is wanted. Once open it stays, for workers that know it.
+    fn open_control_pipe(&mut self, is_wanted: bool) {
+        if !is_wanted || self.control_pipe.is_some() {
+            return;
+        }
+        match ControlPipe::open(&self.config.workers.runtime_dir, self.commands.0.clone()) {
+            Ok(pipe) => self.control_pipe = Some(pipe),
+            Err(error) => error!(target: "forebay", "workers.control_pipe: cannot be opened: {error}"),
         }
     }
 
@@ -326,6 +353,12 @@ impl Supervisor {
                 warn!(target: "forebay", "reload ignored: the server is stopping");
             }
             (Command::Reload, Stage::Serving | Stage::Reloading(_)) => self.on_reload(),
+            (Command::Recycle, Stage::Serving)
+                if self.reloaded.is_none_or(|at| now.since(at) >= Self::SAME_RECYCLE) =>
+            {
+                self.on_reload();
+            }
+            (Command::Recycle, _) => {}
             // One keystroke can reach us twice: from the terminal, and from a parent that passes signals on.
             (Command::Stop, Stage::Stopping(shutdown, _)) if shutdown.age(now) < Self::SAME_STOP => {}
             (Command::Stop, Stage::Stopping(shutdown, _)) => {

@@ -164,6 +164,8 @@ mod tests {
     #[test]
     fn a_plain_worker_gets_port_and_production() {
         let expected = ["PORT=/run/w0.1.sock", "FOREBAY_WORKER=0", "FOREBAY_GENERATION=1", "NODE_ENV=production"];
+        let systems = spawn::ENVIRONMENT.iter().map(|(name, value)| format!("{name}={value}"));
+        let expected: Vec<String> = expected.map(str::to_owned).into_iter().chain(systems).collect();
         assert_eq!(env(&launch(&[], false), None, &[]), expected);
     }
 

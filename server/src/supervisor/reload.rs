@@ -17,6 +17,7 @@ use super::settings::{Settings, needs_restart};
 use super::slot::Slot;
 use super::{Stage, Supervisor};
 use crate::bulletin::SLOTS_PER_WORKER;
+use crate::changes::Watch;
 use crate::config::Config;
 use crate::live::Live;
 
@@ -25,6 +26,7 @@ pub(super) struct Trial {
     config: Box<Config>,
     began: Timestamp,
     count: usize,
+    watch: Watch,
 }
 
 impl Trial {
@@ -87,7 +89,11 @@ impl Supervisor {
         info!(target: "forebay", "reload: starting {count} new workers ({})", config.launch.title);
         let settings = Arc::new(Settings::new(&config, self.preload.clone(), self.cpus.clone()));
         self.settle(count.max(self.workers_now()));
-        self.stage = Stage::Reloading(Trial { config: Box::new(config), began: self.now(), count });
+        // Before any of them has read a file.
+        let watch = Watch::new(&config);
+        self.open_control_pipe(config.workers.control_pipe);
+        self.reloaded = Some(self.now());
+        self.stage = Stage::Reloading(Trial { config: Box::new(config), began: self.now(), count, watch });
         for i in self.spares().into_iter().take(count) {
             self.slots[i].set(settings.clone());
             self.with(i, |slot, tools| slot.want(Want::Trial, tools));
@@ -128,6 +134,7 @@ impl Supervisor {
             self.lanes[number] = 1 - self.lanes[number];
         }
         self.bulletin.set_stuck_after(trial.config.workers.stuck_after);
+        self.changes.set(trial.watch);
         // What needs a restart stays as it is, and is said again at the next reload.
         let runtime_dir = std::mem::take(&mut self.config.workers.runtime_dir);
         let Config { launch, workers, affinity, limits, forwarding, response, errors, site, .. } = *trial.config;

@@ -7,6 +7,7 @@ use forebay_core::time::Timestamp;
 use forebay_core::worker::{Journey, Policy};
 
 use crate::config::{AppLogConfig, Config, Launch, TransportChoice, WorkersConfig};
+use crate::control_pipe;
 use crate::run::pipe_of;
 
 /// What one set of workers is started with. A worker that crashes is started with its own set's, not with the newest.
@@ -31,8 +32,13 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn new(config: &Config, preload: Option<PathBuf>, cpus: Arc<[usize]>) -> Self {
         let preload = preload.filter(|_| config.workers.preload);
+        let mut launch = config.launch.clone();
+        if config.workers.control_pipe {
+            let path = control_pipe::path_in(&config.workers.runtime_dir);
+            launch.env.push((control_pipe::VARIABLE.into(), path.into()));
+        }
         Self {
-            launch: config.launch.clone(),
+            launch,
             workers: config.workers.clone(),
             app_log: config.app_log.clone().map(Arc::new),
             pipe: pipe_of(config),

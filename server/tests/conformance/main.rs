@@ -1,6 +1,5 @@
 //! What iisnode's own functional tests ask for, asked of `forebay run DIR` with the same folders: one module a group,
 //! one test a row. Numbers in names are upstream's.
-#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
 #[path = "../end_to_end/client.rs"]
@@ -14,6 +13,9 @@ mod response;
 #[expect(dead_code, reason = "shared with another test target that uses all of it")]
 mod server;
 mod site;
+#[path = "../end_to_end/system/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "shared with another test target that uses all of it")]
+mod system;
 #[path = "../end_to_end/wait.rs"]
 mod wait;
 mod who_answers;

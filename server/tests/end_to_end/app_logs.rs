@@ -50,7 +50,7 @@ fn lines_are_in_a_file_that_a_page_leads_to() {
     until("all lines are there", || whole(&dir, "stdout") == lines);
     until("the page is there", || all(&dir).len() == 2);
     let [file] = &*files(&dir, "stdout") else { panic!("{:?}", all(&dir)) };
-    assert!(file.contains(&format!("-{}-stdout-", server.ready_pids()[0].as_raw_nonzero())), "{file}");
+    assert!(file.contains(&format!("-{}-stdout-", server.ready_pids()[0])), "{file}");
     assert!(read(&dir, "index.html").contains(&format!("<a href=\"{file}\">")), "{}", read(&dir, "index.html"));
     server.log_has("[w0] Request5"); // Printed all the same.
     // Who empties the folder gets new files, not silence.
@@ -105,7 +105,7 @@ fn an_exception_is_written_down_with_its_stack() {
     let (server, dir) = chatty(|setup| setup);
     let errors = || read(&dir, "logging-errors.txt");
     assert_eq!(server.connect().post("/throw", "").status, 502);
-    let pid = server.ready_pids()[0].as_raw_nonzero();
+    let pid = server.ready_pids()[0];
     until("it is written down", || errors().contains("Node.js v"));
     let text = errors();
     let head = text.lines().next().unwrap();

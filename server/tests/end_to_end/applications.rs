@@ -72,7 +72,7 @@ fn a_start_script_for_a_shell_is_served_and_stopped() {
 
 #[test]
 fn without_an_application_there_is_a_demo() {
-    let empty = tempfile::tempdir_in("/tmp").unwrap();
+    let empty = super::system::folder();
     let server = Setup::in_folder(empty.path()).start();
     assert_eq!(server.connect().get("/").status, 200);
     server.stop();

@@ -42,7 +42,7 @@ impl Client {
 
     /// Makes closing it an RST rather than an orderly end.
     pub(crate) fn resets_on_close(&self) {
-        rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO)).unwrap();
+        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// Whether something has come that was not read yet, or the other side has closed.

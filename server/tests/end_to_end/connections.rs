@@ -124,7 +124,7 @@ pub(crate) fn thousand(engine: Engine) {
             assert_eq!(client.response().json()["url"], format!("/info?{round}"));
         }
     }
-    let memory = server.memory_kib("VmRSS");
+    let memory = server.memory().now_kib;
     println!("{CLIENTS} resting clients: the server has {memory} KiB");
     server.stop();
     for client in &mut clients {

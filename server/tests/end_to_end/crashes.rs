@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::process::{Signal, kill_process};
-
 use super::load::Load;
-use super::server::is_alive;
 use super::setup::{Engine, Setup};
+use super::system::{is_alive, kill};
 use super::wait::until;
 
 /// Connections of the load.
@@ -30,7 +28,7 @@ fn kill_again_and_again(setup: Setup, kills: usize) {
         // The one that has lived longest.
         let victim = server.ready_pids().into_iter().find(|&pid| is_alive(pid)).unwrap();
         let next = Instant::now() + Duration::from_secs(1);
-        kill_process(victim, Signal::KILL).unwrap();
+        kill(victim);
         until("there is another worker", || server.ready_pids().len() == 3 + n);
         std::thread::park_timeout(next.saturating_duration_since(Instant::now()));
     }
@@ -61,7 +59,7 @@ pub(crate) fn killing_the_only_worker_makes_requests_wait() {
     let mut client = server.connect();
     for n in 0..3 {
         assert_eq!(client.get("/").status, 200);
-        kill_process(server.ready_pids()[n], Signal::KILL).unwrap();
+        kill(server.ready_pids()[n]);
         assert_eq!(client.post("/echo", "safe").text(), "safe", "nothing of it has reached a worker");
         until("the log has it", || server.ready_pids().len() == n + 2);
     }
@@ -74,7 +72,7 @@ fn nothing_is_left_of_a_server_that_is_killed() {
     let mut server = Setup::new("lab.cjs").workers(2).start();
     let pids = server.ready_pids();
     assert!(pids.len() == 2 && pids.iter().all(|&pid| is_alive(pid)));
-    server.signal(Signal::KILL);
+    server.kill();
     server.wait();
     until("the workers are gone", || !pids.iter().any(|&pid| is_alive(pid)));
 }

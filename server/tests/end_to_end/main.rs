@@ -2,13 +2,13 @@
 //!
 //! `FOREBAY_TEST_ENGINE` (monoio, epoll, compio) says what drives the sockets, `FOREBAY_TEST_TRANSPORT` (auto, http) how
 //! workers are fed; `engines` and `transports` run a part of the suite in every way whatever they say. Every wait has a deadline, and nothing but the limits under test depends on time.
-#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
 mod aborts;
 mod app_logs;
 mod applications;
 mod causes;
+mod changes;
 mod client;
 mod connections;
 mod crashes;
@@ -18,6 +18,7 @@ mod limits;
 mod load;
 mod messages;
 mod overload;
+mod recycles;
 mod reloads;
 mod response;
 mod server;
@@ -27,6 +28,7 @@ mod slow_peers;
 mod starts;
 mod stops;
 mod streaming;
+mod system;
 mod transports;
 mod trouble;
 mod upgrades;

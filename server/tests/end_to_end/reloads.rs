@@ -1,10 +1,11 @@
 //! A reload replaces every worker and no client notices.
 
-use rustix::process::Signal;
+use forebay::signals::Order;
 
 use super::load::Load;
-use super::server::{Server, is_alive};
+use super::server::Server;
 use super::setup::{Engine, Setup};
+use super::system::{folder, is_alive};
 use super::wait::until;
 
 /// How often; `FOREBAY_TEST_RELOADS` says another number.
@@ -14,7 +15,7 @@ fn reloads() -> usize {
 
 fn reload(server: &Server) {
     let (done, ready) = (server.log_count("reload done"), server.ready_pids().len());
-    server.signal(Signal::HUP);
+    server.tell(Order::Reload);
     until("the reload is done", || server.log_count("reload done") > done);
     assert!(server.ready_pids().len() > ready);
 }
@@ -65,7 +66,7 @@ pub(crate) fn a_request_in_flight_is_finished_by_the_old_worker() {
 
 #[test]
 fn a_reload_that_fails_leaves_everything_as_it_is() {
-    let dir = tempfile::tempdir_in("/tmp").unwrap();
+    let dir = folder();
     let script = dir.path().join("app.cjs");
     let good = "require('http').createServer((req, res) => res.end('good')).listen(process.env.PORT);";
     std::fs::write(&script, good).unwrap();
@@ -73,7 +74,7 @@ fn a_reload_that_fails_leaves_everything_as_it_is() {
     let mut client = server.connect();
     assert_eq!(client.get("/").text(), "good");
     std::fs::write(&script, "console.error('it is a bad day'); process.exit(3);").unwrap();
-    server.signal(Signal::HUP);
+    server.tell(Order::Reload);
     server.log_has("reload failed, workers stay as they are");
     server.log_has("it is a bad day");
     assert_eq!(client.get("/").text(), "good");
@@ -82,7 +83,7 @@ fn a_reload_that_fails_leaves_everything_as_it_is() {
     until("the new one serves", || client.get("/").text() == "better");
     // A configuration that cannot be read is no reason to stop either.
     std::fs::write(server.dir.path().join("forebay.toml"), "limits.nonsense = 1").unwrap();
-    server.signal(Signal::HUP);
+    server.tell(Order::Reload);
     until("it is refused", || server.log_count("reload failed, workers stay as they are") == 2);
     assert_eq!(client.get("/").text(), "better");
     std::fs::remove_file(server.dir.path().join("forebay.toml")).unwrap();

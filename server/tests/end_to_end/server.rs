@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use forebay::signals;
+use forebay::signals::Order;
 
 use super::client::Client;
+use super::system::{self, Memory};
 use super::wait::{until, until_some};
 
 #[derive(Default)]
@@ -58,10 +60,6 @@ impl Server {
         Client::connect(self.address)
     }
 
-    pub(crate) fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
-    }
-
     pub(crate) fn log(&self) -> String {
         self.log.0.lock().unwrap().text.clone()
     }
@@ -95,17 +93,27 @@ impl Server {
     }
 
     /// The process ids of all workers that ever became ready, in that order.
-    pub(crate) fn ready_pids(&self) -> Vec<Pid> {
+    pub(crate) fn ready_pids(&self) -> Vec<u32> {
         let log = self.log();
         let pids = log.lines().filter(|line| line.contains(" ready: pid ")).filter_map(|line| {
             let digits = line.split_once(" ready: pid ")?.1;
             digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
         });
-        pids.filter_map(Pid::from_raw).collect()
+        pids.collect()
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(self.pid(), signal).unwrap();
+    /// Tells it what an operator tells.
+    pub(crate) fn tell(&self, order: Order) {
+        signals::tell(self.child.id(), order).unwrap();
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn kill(&self) {
+        system::kill(self.child.id());
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
@@ -114,7 +122,7 @@ impl Server {
 
     /// Stops it and expects that nobody is left, nothing is left behind, and no request is lost count of.
     pub(crate) fn stop(mut self) {
-        self.signal(Signal::TERM);
+        self.tell(Order::Stop);
         let status = self.wait();
         let log = self.whole_log();
         assert_eq!(status.code(), Some(0), "{log}");
@@ -126,22 +134,19 @@ impl Server {
 
     /// Tells it to stop, and again until it has understood that there is no time to finish anything.
     pub(crate) fn stop_at_once(mut self) {
-        self.signal(Signal::TERM);
+        self.tell(Order::Stop);
         self.log_has("stopping: ");
         until("it is in a hurry", || {
-            self.signal(Signal::TERM);
+            self.tell(Order::Stop);
             std::thread::park_timeout(Duration::from_millis(100));
             self.log_count("told to stop again") > 0
         });
         assert_eq!(self.wait().code(), Some(0), "{}", self.log());
     }
 
-    /// `VmHWM` or `VmRSS` of the server itself, in KiB.
-    pub(crate) fn memory_kib(&self, name: &str) -> u64 {
-        let path = format!("/proc/{}/status", self.child.id());
-        let text = std::fs::read_to_string(path).unwrap();
-        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    /// Of the server itself.
+    pub(crate) fn memory(&self) -> Memory {
+        system::memory(self.child.id())
     }
 }
 
@@ -154,11 +159,4 @@ impl Drop for Server {
             eprintln!("--- the server said:\n{}---", self.log());
         }
     }
-}
-
-/// Whether a process is there, dead ones that nobody has waited for not counted.
-pub(crate) fn is_alive(pid: Pid) -> bool {
-    let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
-    let is_zombie = state.is_ok_and(|text| text.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')));
-    test_kill_process(pid).is_ok() && !is_zombie
 }

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
+use forebay_transports::HAS_MONOIO;
+
 use super::server::Server;
+use super::system::folder;
 use super::wait::until;
 
 /// What drives the server's sockets.
@@ -20,10 +23,12 @@ pub(crate) enum Engine {
 }
 
 impl Engine {
-    /// The one that `FOREBAY_TEST_ENGINE` names: monoio, epoll or compio; monoio if it names none.
+    /// The one that `FOREBAY_TEST_ENGINE` names: monoio, epoll or compio; the default one if it names none.
     pub(crate) fn chosen() -> Self {
         match std::env::var("FOREBAY_TEST_ENGINE").as_deref() {
-            Err(_) | Ok("" | "monoio") => Self::Monoio,
+            Err(_) | Ok("") if HAS_MONOIO => Self::Monoio,
+            Err(_) | Ok("") => Self::Compio,
+            Ok("monoio") => Self::Monoio,
             Ok("epoll") => Self::Epoll,
             Ok("compio") => Self::Compio,
             Ok(other) => panic!("FOREBAY_TEST_ENGINE is {other}, allowed: monoio, epoll, compio"),
@@ -188,7 +193,12 @@ impl Setup {
             command.current_dir(folder);
         }
         // The runtime folder goes there, so that a test sees whether it is removed.
-        command.env("TMPDIR", dir).env_remove("XDG_RUNTIME_DIR").env("FOREBAY_FORCE_EPOLL", epoll);
+        command
+            .env("TMPDIR", dir)
+            .env("TMP", dir)
+            .env("TEMP", dir)
+            .env_remove("XDG_RUNTIME_DIR")
+            .env("FOREBAY_FORCE_EPOLL", epoll);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -216,7 +226,7 @@ impl Setup {
     }
 
     fn spawn(&self) -> Server {
-        let dir = tempfile::Builder::new().prefix("fb").tempdir_in("/tmp").unwrap();
+        let dir = folder();
         let child = self.command(dir.path()).spawn().unwrap();
         Server::of(child, dir)
     }

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use super::response::Response;
-use super::server::{Server, is_alive};
+use super::server::Server;
 use super::setup::Setup;
+use super::system::is_alive;
 use super::wait::until;
 
 const APP: &str = "require('http').createServer((req, res) => res.end(`app ${req.method} ${req.url}`))
@@ -175,9 +176,9 @@ fn a_large_file_is_streamed() {
     let large: Vec<u8> = (0..20 << 20).map(|i| (i % 251) as u8).collect();
     app.write("public/large.bin", &large);
     let server = app.setup().start();
-    let before = server.memory_kib("VmHWM");
+    let before = server.memory().peak_kib;
     assert!(server.connect().get("/large.bin").body == large);
-    let grown = server.memory_kib("VmHWM") - before;
+    let grown = server.memory().peak_kib - before;
     assert!(grown < 16 * 1024, "{grown} KiB for a file of 20 MiB");
     server.stop();
 }

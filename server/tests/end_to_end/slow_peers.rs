@@ -24,11 +24,11 @@ impl Peak {
     fn of(server: &Server) -> Self {
         // One exchange first: what is allocated once for all is not what is measured.
         assert_eq!(server.connect().get("/").status, 200);
-        Self(server.memory_kib("VmHWM"))
+        Self(server.memory().peak_kib)
     }
 
     fn is_bounded(&self, server: &Server) {
-        let after = server.memory_kib("VmHWM");
+        let after = server.memory().peak_kib;
         println!("peak of the server: {} KiB before, {after} KiB after", self.0);
         assert!(after < self.0 + GROWTH_KIB_MAX, "the server grew from {} KiB to {after} KiB", self.0);
     }

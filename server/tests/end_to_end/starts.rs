@@ -7,7 +7,7 @@ use super::setup::{Setup, apps};
 
 #[test]
 fn requests_before_the_first_worker_is_ready_wait_and_succeed() {
-    let dir = tempfile::tempdir_in("/tmp").unwrap();
+    let dir = super::system::folder();
     let file = dir.path().join("now");
     let server = Setup::new("late.cjs").early().env("LATE_FILE", file.display()).start();
     let mut clients: Vec<_> = (0..10).map(|_| server.connect()).collect();

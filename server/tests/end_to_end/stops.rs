@@ -1,6 +1,6 @@
 //! Told to stop, the server finishes what is in flight and then ends.
 
-use rustix::process::Signal;
+use forebay::signals::Order;
 
 use super::client::Client;
 use super::setup::{Engine, Setup};
@@ -13,7 +13,7 @@ pub(crate) fn drains(engine: Engine) {
     let mut slow = server.connect();
     slow.send("GET /slow?ms=1500 HTTP/1.1\r\nHost: test\r\n\r\n");
     server.log_has("lab has /slow");
-    server.signal(Signal::TERM);
+    server.tell(Order::Stop);
     let stopping = server.log_line("stopping: ");
     assert!(stopping.contains("stopping: 1 requests in flight, 0 waiting, 2 clients connected"), "{stopping}");
     // Who rests is closed; who comes is not taken any more.
@@ -37,7 +37,7 @@ fn what_takes_too_long_is_cut() {
     let mut endless = server.connect();
     endless.send("GET /sse HTTP/1.1\r\nHost: test\r\n\r\n");
     endless.until("data: first\n\n");
-    server.signal(Signal::TERM);
+    server.tell(Order::Stop);
     assert!(!endless.rest().ends_with(b"0\r\n\r\n"));
     assert_eq!(server.wait().code(), Some(0));
     server.log_has("no more time: 1 requests in flight");
@@ -71,7 +71,7 @@ fn a_request_half_sent_when_told_to_stop_is_still_answered() {
     let mut client = server.connect();
     client.send("POST /sum HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\n01234");
     until("it is there", || server.connect().get("/").status == 200);
-    server.signal(Signal::TERM);
+    server.tell(Order::Stop);
     server.log_has("stopping: ");
     client.send("56789");
     assert_eq!(client.response().json()["bytes"], 10);
@@ -85,7 +85,7 @@ pub(crate) fn closes_in_peace() {
     rests.iter_mut().for_each(|client| assert_eq!(client.get("/").text(), "hello"));
     let mut slow = server.connect();
     slow.send("GET /slow HTTP/1.1\r\nHost: test\r\n\r\n");
-    server.signal(Signal::HUP);
+    server.tell(Order::Reload);
     server.log_has("reload done");
     assert_eq!(slow.response().text(), "slow");
     let stopped = server.log_line("worker w0 stopped: ");
@@ -100,4 +100,25 @@ pub(crate) fn closes_in_peace() {
 #[test]
 pub(crate) fn an_application_that_waits_for_its_connections_ends_soon() {
     closes_in_peace();
+}
+
+#[test]
+fn applications_are_told_to_end_in_the_way_they_listen_to() {
+    for (listens, said, how) in [
+        ("message", "told to end by message\n", "exit code 0"),
+        ("SIGTERM", "told to end by SIGTERM\n", "exit code 0"),
+        ("message SIGTERM", "told to end by SIGTERM\n", "exit code 0"),
+        ("", "", "SIGTERM (15)"),
+        ("deaf", "so what\n", "SIGKILL (9)"),
+    ] {
+        let setup = Setup::new("goodbye.cjs").env("GOODBYE", listens).set("workers.stop_timeout", "\"1s\"");
+        let server = setup.start();
+        assert_eq!(server.connect().get("/").text(), "hello");
+        server.tell(Order::Reload);
+        let stopped = server.log_line("worker w0 stopped: ");
+        assert!(stopped.contains(&format!(", {how}, ")), "{listens:?}: {stopped}");
+        assert!(server.log().contains(said), "{listens:?}: {}", server.log());
+        assert!(!listens.contains("message") || server.log_count("told to end by ") == 1, "{}", server.log());
+        server.stop();
+    }
 }

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::load::Load;
-use super::server::{Server, is_alive};
+use super::server::Server;
 use super::setup::{Setup, Transport};
+use super::system::is_alive;
 use super::wait::until;
 
 fn get(path: &str) -> String {
@@ -101,9 +102,9 @@ fn a_worker_that_breaks_the_protocol_is_replaced_by_one_that_is_ready() {
     let tally = load.stop();
     assert_eq!(tally.failed, 0, "{tally}");
     // The places can be changed again and again, and reloads know who serves.
-    server.signal(rustix::process::Signal::HUP);
+    server.tell(forebay::signals::Order::Reload);
     server.log_has("reload done: 1 new workers serve");
-    assert_eq!(server.connect().get("/").text(), server.ready_pids()[2].as_raw_nonzero().to_string());
+    assert_eq!(server.connect().get("/").text(), server.ready_pids()[2].to_string());
     server.stop();
 }
 

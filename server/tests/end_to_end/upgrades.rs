@@ -1,6 +1,6 @@
 //! WebSockets and other upgrades: raw bytes both ways, each direction ended for itself, counted apart from requests.
 
-use rustix::process::Signal;
+use forebay::signals::Order;
 
 use super::client::Client;
 use super::server::Server;
@@ -122,7 +122,7 @@ pub(crate) fn clients_and_applications_that_vanish_end_their_tunnels() {
     until("the application knows", || server.connect().get("/").json()["closed"] == 1);
     let mut client = web_socket(&server);
     echo(&mut client, "still there?");
-    rustix::process::kill_process(server.ready_pids()[0], Signal::KILL).unwrap();
+    super::system::kill(server.ready_pids()[0]);
     client.is_closed();
     drop(client);
     server.stop();
@@ -136,7 +136,7 @@ pub(crate) fn tunnels_do_not_count_as_requests_in_flight() {
     for client in &mut clients {
         echo(client, "me too");
     }
-    server.signal(Signal::HUP);
+    server.tell(Order::Reload);
     server.log_has("draining: ");
     let draining = server.log_line("draining: ");
     assert!(draining.contains(" 0 in flight, 5 upgraded"), "{draining}");

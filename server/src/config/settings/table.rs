@@ -427,7 +427,8 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         "watch.files",
         Texts(|d, v| d.watch.files = v),
         "none",
-        "Patterns, relative to the application's folder; `**` is any number of folders. A change of such a file recycles \
+        "Patterns, relative to the application's folder; `*` and `?` stand for part of a name, `**` for any number of \
+         folders, but not for `node_modules` and `.git`. A change of such a file, or of the configuration's own, recycles \
          the application.",
     ),
     of(

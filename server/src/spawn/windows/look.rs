@@ -43,15 +43,17 @@ fn open(pid: u32, rights: PROCESS_ACCESS_RIGHTS) -> io::Result<OwnedHandle> {
     Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
-/// What all who are or were in a job have used.
+/// What all who are or were in a job have used. Where the system keeps no such accounts (Wine), all who are.
 pub(super) fn usage(job: &Job) -> Usage {
     let accounts = job.accounts();
     let ticks = |ticks: i64| from_ticks(u64::try_from(ticks).unwrap_or(0));
-    let resident = job.members().into_iter().filter_map(|pid| {
-        let process = open(pid, PROCESS_QUERY_INFORMATION | PROCESS_VM_READ).ok()?;
-        Some(resident_bytes(process.as_raw_handle()))
-    });
-    Usage { cpu: ticks(accounts.TotalUserTime) + ticks(accounts.TotalKernelTime), resident_bytes: resident.sum() }
+    let open = |pid| open(pid, PROCESS_QUERY_INFORMATION | PROCESS_VM_READ).ok();
+    let members: Vec<OwnedHandle> = job.members().into_iter().filter_map(open).collect();
+    let now: Duration = members.iter().map(|process| cpu(process.as_raw_handle())).sum();
+    Usage {
+        cpu: now.max(ticks(accounts.TotalUserTime) + ticks(accounts.TotalKernelTime)),
+        resident_bytes: members.iter().map(|process| resident_bytes(process.as_raw_handle())).sum(),
+    }
 }
 
 fn resident_bytes(process: HANDLE) -> u64 {
@@ -64,9 +66,13 @@ fn resident_bytes(process: HANDLE) -> u64 {
 
 /// CPU time that this process has used itself.
 pub(crate) fn own_cpu() -> Duration {
+    cpu(us())
+}
+
+fn cpu(process: HANDLE) -> Duration {
     let (mut made, mut ended, mut kernel, mut user) = <(FILETIME, FILETIME, FILETIME, FILETIME)>::default();
-    // SAFETY: all four are valid for writing.
-    unsafe { GetProcessTimes(us(), &raw mut made, &raw mut ended, &raw mut kernel, &raw mut user) };
+    // SAFETY: the handle is open, and all four are valid for writing.
+    unsafe { GetProcessTimes(process, &raw mut made, &raw mut ended, &raw mut kernel, &raw mut user) };
     time(kernel) + time(user)
 }
 
