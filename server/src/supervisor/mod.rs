@@ -46,7 +46,7 @@ use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
 use crate::changes::{Changes, Watch};
 use crate::config::Config;
 use crate::control_pipe::ControlPipe;
-use crate::origin::Watching;
+use crate::origin::{Board, Watching};
 use crate::spawn;
 use logs::{Logs, Output};
 use recycle::Replacement;
@@ -143,6 +143,8 @@ pub struct Supervisor {
     has_begun: bool,
     /// Whether the application is to have no worker.
     is_offline: bool,
+    /// How processes ended, for pages that explain failures.
+    board: Arc<Board>,
     /// Told when a reload changes who answers what.
     site: Option<Watching>,
     reload_again: bool,
@@ -214,6 +216,7 @@ impl Supervisor {
             stage: Stage::Serving,
             has_begun: false,
             is_offline: false,
+            board: Arc::default(),
             site: None,
             reload_again: false,
             reloaded: None,
@@ -234,6 +237,12 @@ impl Supervisor {
     #[must_use]
     pub fn commands(&self) -> Sender<Command> {
         self.commands.0.clone()
+    }
+
+    /// Where it notes how processes ended.
+    #[must_use]
+    pub fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
     }
 
     /// Whom to tell when a reload changes who answers what.
@@ -322,6 +331,7 @@ impl Supervisor {
             random: self.random(),
             bulletin: &self.bulletin,
             logs: &self.logs,
+            board: &self.board,
             ended: &self.ended.0,
             captured: &self.captured.0,
         };
