@@ -12,6 +12,16 @@ use crate::changes::Watch;
 use crate::config::{Config, Statuses};
 
 impl Supervisor {
+    /// Starts the workers, unless clients are to be told that there is no configuration to start them with.
+    pub(super) fn begin_or_tell(&mut self) {
+        if let Some(why) = self.config.broken.take() {
+            return self.on_broken(why);
+        }
+        self.has_begun = true;
+        self.open_control_pipe(self.config.workers.control_pipe);
+        self.start_workers();
+    }
+
     /// Reads the configuration again; none if it cannot be used, which has been told then.
     pub(super) fn read_again(&mut self) -> Option<Config> {
         match (self.reload)() {

@@ -258,14 +258,7 @@ impl Supervisor {
     pub fn run(mut self) -> Outcome {
         self.bulletin.set_stuck_after(self.config.workers.stuck_after);
         self.changes.set(Watch::new(&self.config));
-        match self.config.broken.take() {
-            Some(why) => self.on_broken(why),
-            None => {
-                self.has_begun = true;
-                self.open_control_pipe(self.config.workers.control_pipe);
-                self.start_workers();
-            }
-        }
+        self.begin_or_tell();
         while !self.is_over() {
             self.wait();
             self.tick();

@@ -241,3 +241,40 @@ fn a_key_that_is_removed_falls_back() {
     assert_eq!(served.get("/hello.js?IISNODE_MAXLOGFILES,NODE_ENV").text(), "20 b");
     served.stop();
 }
+
+#[test]
+fn t112_dev_errors() {
+    let config = |rest: &str| format!(r#"<iisnode nodeProcessCommandLine="idontexist.exe" {rest} />"#);
+    let on = Site::hello(COUNTER, &config("")).start();
+    let page = on.get("/hello.js");
+    assert_eq!(page.status, 200, "{}", page.text());
+    let off = Site::hello(COUNTER, &config(r#"devErrorsEnabled="false""#)).start();
+    assert_eq!(off.get("/hello.js").status, 500);
+    on.stop();
+    off.stop();
+}
+
+#[test]
+fn iis_bounds_announced_bodies_and_no_others() {
+    let limits = "<security><requestFiltering><requestLimits maxAllowedContentLength=\"10\" />\
+        </requestFiltering></security>";
+    let script = "require('http').createServer((req, res) => {
+        let n = 0;
+        req.on('data', (data) => n += data.length).on('end', () => res.end(String(n))); }).listen(process.env.PORT);";
+    let served = Site::hello(script, limits).start();
+    assert_eq!(served.server.connect().post("/hello.js", "0123456789").text(), "10");
+    assert_eq!(served.server.connect().post("/hello.js", "0123456789a").status, 413);
+    let chunked = "POST /hello.js HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n\
+        14\r\n01234567890123456789\r\n0\r\n\r\n";
+    assert_eq!(served.server.connect().request(chunked).text(), "20");
+    served.stop();
+}
+
+#[test]
+fn no_concurrency_at_all_refuses_everything_at_once() {
+    let inside = r#"<iisnode maxConcurrentRequestsPerProcess="0" devErrorsEnabled="false" />"#;
+    let served = Site::hello(COUNTER, inside).start();
+    served.server.log_has(" ready: ");
+    assert_eq!(served.get("/hello.js").status, 503);
+    served.stop();
+}
