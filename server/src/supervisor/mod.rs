@@ -201,6 +201,8 @@ impl Supervisor {
         };
         let slots = slots.clone().map(slot).collect();
         let commands = bounded(Self::MESSAGES_MAX);
+        // Before there are clients: one that came earlier would wait for a worker.
+        bulletin.gate().set_broken(config.broken.clone());
         let changes = Changes::new(commands.0.clone(), Arc::clone(&bulletin));
         Ok(Self {
             config,

@@ -191,13 +191,18 @@ fn write_yml(served: &Served, text: &str) {
     assert_eq!(served.get(&format!("/hello.js?{encoded}")).text(), "iisnode.yml updated");
 }
 
+/// Waits until one answers that nobody has asked before. Nearly always that is at once, since a change holds requests; a
+/// busy machine may tell of it later than the client comes.
+fn new_workers_answer(served: &Served) {
+    until("a new worker answers", || served.get("/hello.js").text() == "Hello, world 1");
+}
+
 #[test]
-fn t125_a_changed_yml_counts_from_the_next_request_on() {
+fn t125_a_changed_yml_counts_without_being_asked_to() {
     let served = Site::hello(WRITER, "").start();
     for count in [2, 4] {
         write_yml(&served, &format!("nodeProcessCountPerApplication: {count}"));
-        // The first to be asked of those that are started with it.
-        assert_eq!(served.get("/hello.js").text(), "Hello, world 1");
+        new_workers_answer(&served);
         served.server.log_has(&format!("reload done: {count} new workers serve"));
     }
     served.stop();
@@ -208,14 +213,17 @@ fn t126_yml_syntax() {
     let served = Site::hello(WRITER, "").start();
     for yml in ["", "foo:", "foo:    # comment", "foo: bar", "a: b\n\n\nc: d\n"] {
         write_yml(&served, yml);
-        assert_eq!(served.get("/hello.js").text(), "Hello, world 1", "{yml:?}");
+        new_workers_answer(&served);
         std::fs::remove_file(served.site.path("iisnode.yml")).unwrap();
     }
     for yml in [": foo", "   : bar", "loggingEnabled: foobar"] {
         write_yml(&served, yml);
-        let page = served.get("/hello.js");
-        assert_eq!(page.status, 200, "{yml:?}");
-        assert!(page.text().contains("unable to read the configuration file iisnode.yml"), "{}", page.text());
+        let told = "unable to read the configuration file iisnode.yml";
+        until("clients are told", || {
+            let page = served.get("/hello.js");
+            assert_eq!(page.status, 200, "{yml:?}");
+            page.text().contains(told)
+        });
         std::fs::remove_file(served.site.path("iisnode.yml")).unwrap();
         until("it is served again", || served.get("/hello.js").text().starts_with("Hello, world "));
     }
