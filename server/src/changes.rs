@@ -14,24 +14,32 @@ mod system;
 mod watcher;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use crossbeam::channel::{Sender, unbounded};
 
+use crate::bulletin::Bulletin;
 use crate::config::Config;
 use crate::supervisor::Command;
 use look::Files;
 use pattern::Pattern;
 use watcher::Watcher;
 
+/// What a [`Watch`] was made of: folder, patterns, sources, interval, and whether it holds.
+type Origin = (PathBuf, Vec<String>, Vec<PathBuf>, Duration, bool);
+
 /// Files that are looked at, as they were when this was made.
 pub struct Watch {
     patterns: Vec<Pattern>,
     poll_interval: Duration,
     files: Files,
+    /// Whether requests wait from the first sign of a change on, until what it leads to serves: in development, with
+    /// pages of errors, whoever has changed a file wants to see that with the next request.
+    holds: bool,
     /// What it was made of.
-    from: (PathBuf, Vec<String>, Vec<PathBuf>, Duration),
+    from: Origin,
 }
 
 impl Watch {
@@ -44,8 +52,8 @@ impl Watch {
         let patterns = watch.files.iter().map(|text| Pattern::new(folder, text));
         let patterns: Vec<_> = patterns.chain(sources.iter().map(|path| Pattern::file(path))).collect();
         let files = look::look(&patterns).files;
-        let from = (folder.clone(), watch.files.clone(), sources, watch.poll_interval);
-        Self { patterns, poll_interval: watch.poll_interval, files, from }
+        let from = (folder.clone(), watch.files.clone(), sources, watch.poll_interval, config.errors.dev_pages);
+        Self { patterns, poll_interval: watch.poll_interval, files, holds: config.errors.dev_pages, from }
     }
 
     /// Whether there is anything to look at.
@@ -58,15 +66,16 @@ impl Watch {
 /// The thread that looks, once there is something to look at.
 pub struct Changes {
     commands: Sender<Command>,
+    bulletin: Arc<Bulletin>,
     thread: Option<Sender<Watch>>,
-    now: Option<(PathBuf, Vec<String>, Vec<PathBuf>, Duration)>,
+    now: Option<Origin>,
 }
 
 impl Changes {
     /// Looks at nothing yet. A change asks `commands` for a reload.
     #[must_use]
-    pub fn new(commands: Sender<Command>) -> Self {
-        Self { commands, thread: None, now: None }
+    pub fn new(commands: Sender<Command>, bulletin: Arc<Bulletin>) -> Self {
+        Self { commands, bulletin, thread: None, now: None }
     }
 
     /// From now on looks at this. If it is what is looked at already, nothing is forgotten that has changed since.
@@ -76,7 +85,7 @@ impl Changes {
         }
         self.now = Some(watch.from.clone());
         if self.thread.is_none() {
-            match start(self.commands.clone()) {
+            match start(self.commands.clone(), Arc::clone(&self.bulletin)) {
                 Ok(to) => self.thread = Some(to),
                 Err(error) => {
                     return tracing::warn!(target: "forebay", "watch.files: no thread to watch them with: {error}");
@@ -89,9 +98,9 @@ impl Changes {
     }
 }
 
-fn start(commands: Sender<Command>) -> std::io::Result<Sender<Watch>> {
+fn start(commands: Sender<Command>, bulletin: Arc<Bulletin>) -> std::io::Result<Sender<Watch>> {
     let (to, orders) = unbounded();
-    let run = move || Watcher::new(orders, commands).run();
+    let run = move || Watcher::new(orders, commands, bulletin).run();
     thread::Builder::new().name("changes".into()).stack_size(256 * 1024).spawn(run)?;
     Ok(to)
 }

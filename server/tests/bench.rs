@@ -13,8 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use forebay::bench::load::{Load, Outcome, Until};
-use forebay::signals;
-use forebay::supervisor::Command as Order;
+use forebay::signals::{self, Order};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 

@@ -16,7 +16,7 @@ use forebay::config::{
     Config, Dispatch, EngineChoice, ErrorsConfig, ForwardingConfig, Launch, LogConfig, LogFormat, ResponseConfig,
     ShardsConfig, SiteConfig, Statuses, TransportChoice, WatchConfig, WorkersConfig,
 };
-use forebay::signals;
+use forebay::signals::{self, Order};
 use forebay::supervisor::logs::Output;
 use forebay::supervisor::{Command, Options, Outcome, Supervisor};
 use forebay_core::id::{Generation, WorkerId};
@@ -737,8 +737,8 @@ impl Helper {
         line.unwrap().split_once(word).unwrap().1.trim().to_string()
     }
 
-    fn tell(&self, command: Command) {
-        signals::tell(self.process.id(), command).unwrap();
+    fn tell(&self, order: Order) {
+        signals::tell(self.process.id(), order).unwrap();
     }
 
     fn pids(&mut self) -> Vec<u32> {
@@ -770,10 +770,10 @@ fn signals_reload_and_stop() {
     let mut helper = Helper::start();
     let dir = helper.said("dir ");
     let pids = helper.pids();
-    helper.tell(Command::Reload);
+    helper.tell(Order::Reload);
     helper.said("reloaded");
     until("the old workers are gone", || pids.iter().all(|&pid| !is_alive(pid)));
-    helper.tell(Command::Stop);
+    helper.tell(Order::Stop);
     assert_eq!(helper.said("outcome "), "Stopped");
     assert!(helper.process.wait().unwrap().success());
     assert!(!Path::new(&dir).exists());

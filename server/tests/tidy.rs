@@ -19,7 +19,6 @@ const SKIPPED: &[&str] = &["target", "node_modules", "corpus", "artifacts", "cov
 const PLATFORM: &[(&str, &str)] = &[
     ("server/src/run/mod.rs", "chooses the engine"),
     ("server/src/origin/listen.rs", "a socket or a pipe"),
-    ("server/src/config/iisnode/mapping.rs", "what a path of Windows means elsewhere"),
     ("server/src/spawn/", "makes and ends processes"),
     ("server/src/signals/", "what the operator says"),
     ("server/src/service/", "the system's service manager"),

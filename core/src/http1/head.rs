@@ -146,6 +146,13 @@ impl<'a> RequestHead<'a> {
         Ok(parsed)
     }
 
+    /// A request for `target`, a path of visible ASCII, without any field.
+    #[must_use]
+    pub fn bare(method: &'a [u8], target: &'a [u8]) -> Self {
+        let form = Target::Origin(target);
+        Self { method, target, form, version: Version::Http11, fields: Fields::new(), bytes: &[] }
+    }
+
     /// The same head for another target, which must be a path of visible ASCII.
     #[must_use]
     pub fn with_target<'b>(&self, target: &'b [u8]) -> RequestHead<'b>

@@ -17,6 +17,7 @@ use super::Watch;
 use super::look::{FOLDERS_MAX, Files, Folders, Look, difference, look};
 use super::pattern::Pattern;
 use super::system::is_remote;
+use crate::bulletin::Bulletin;
 use crate::supervisor::Command;
 
 /// A burst of changes is over after so long without one. 200 ms: what editors and copies leave between two writes.
@@ -29,14 +30,20 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const ROUNDS_MAX: usize = 4;
 
 /// What is meant at the moment; the system's thread looks there whether an event is of interest.
-type Meant = Arc<Mutex<Vec<Pattern>>>;
+#[derive(Default)]
+struct Meant {
+    patterns: Vec<Pattern>,
+    /// Whether requests are held from the first sign of a change on.
+    holds: bool,
+}
 
 pub(super) struct Watcher {
     orders: Receiver<Watch>,
     commands: Sender<Command>,
+    bulletin: Arc<Bulletin>,
     origin: Instant,
     quiet: Quiet,
-    meant: Meant,
+    meant: Arc<Mutex<Meant>>,
     poll_interval: Duration,
     files: Files,
     /// None where there is none to be had.
@@ -48,14 +55,17 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    pub(super) fn new(orders: Receiver<Watch>, commands: Sender<Command>) -> Self {
-        let meant = Meant::default();
+    pub(super) fn new(orders: Receiver<Watch>, commands: Sender<Command>, bulletin: Arc<Bulletin>) -> Self {
+        let meant = Arc::<Mutex<Meant>>::default();
         // One that is not yet looked at is as good as many.
         let (tell, happened) = bounded(1);
-        let patterns = Arc::clone(&meant);
+        let (looked_at, gate) = (Arc::clone(&meant), Arc::clone(&bulletin));
         let system = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            let patterns = patterns.lock().unwrap_or_else(PoisonError::into_inner);
-            if event.map_or(true, |event| is_of_interest(&event, &patterns)) {
+            let meant = looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+            if meant.holds && event.as_ref().is_ok_and(|event| is_about(event, &meant.patterns)) {
+                gate.gate().hold(true);
+            }
+            if event.map_or(true, |event| is_of_interest(&event, &meant.patterns)) {
                 let _told_already = tell.try_send(());
             }
         });
@@ -63,6 +73,7 @@ impl Watcher {
         Self {
             orders,
             commands,
+            bulletin,
             origin: Instant::now(),
             quiet: Quiet::new(PAUSE, PATIENCE),
             meant,
@@ -98,8 +109,8 @@ impl Watcher {
     }
 
     fn on_order(&mut self, watch: Watch) {
-        let Watch { patterns, poll_interval, files, .. } = watch;
-        *self.meant.lock().unwrap_or_else(PoisonError::into_inner) = patterns;
+        let Watch { patterns, poll_interval, files, holds, .. } = watch;
+        *self.meant.lock().unwrap_or_else(PoisonError::into_inner) = Meant { patterns, holds };
         self.poll_interval = poll_interval;
         self.files = files;
         // What changed between then and now nobody was told of.
@@ -111,7 +122,10 @@ impl Watcher {
     fn look(&mut self) -> Result<(), ()> {
         let files = self.follow();
         let before = std::mem::replace(&mut self.files, files);
-        let Some((path, how)) = difference(&before, &self.files) else { return Ok(()) };
+        let Some((path, how)) = difference(&before, &self.files) else {
+            self.bulletin.gate().hold(false);
+            return Ok(());
+        };
         info!(target: "forebay", "{} {how}: reload", path.display());
         self.commands.send(Command::Reload).map_err(drop)
     }
@@ -129,7 +143,7 @@ impl Watcher {
     }
 
     fn look_once(&mut self) -> Look {
-        let found = look(&self.meant.lock().unwrap_or_else(PoisonError::into_inner));
+        let found = look(&self.meant.lock().unwrap_or_else(PoisonError::into_inner).patterns);
         if found.is_cut && self.polls.is_none() {
             self.poll(format!("there are more than {FOLDERS_MAX} folders, of which the rest is not looked at"));
         }
@@ -173,6 +187,12 @@ impl Watcher {
         // Said; an empty reason is not said again.
         self.polls = Some(String::new());
     }
+}
+
+/// Whether a file of a pattern has been written, made, moved or deleted.
+fn is_about(event: &Event, patterns: &[Pattern]) -> bool {
+    let is_change = !matches!(event.kind, EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_)));
+    is_change && event.paths.iter().any(|path| patterns.iter().any(|pattern| pattern.matches(path)))
 }
 
 /// Whether something may have changed for a pattern: one of its files, or folders.

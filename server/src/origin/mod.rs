@@ -7,6 +7,8 @@
 //!
 //! What it deliberately does not do: decide. That is the site's business, in the shard, before anything comes here.
 
+mod board;
+mod failure;
 mod files;
 mod listen;
 mod page;
@@ -29,6 +31,8 @@ use hyper_util::rt::TokioIo;
 
 use crate::bulletin::{Bulletin, Door, Notice};
 use crate::site::Instruction;
+use crate::status::Cause;
+pub use board::{Board, Last};
 pub use watch::{Watch, Watching, watch};
 
 /// Threads that read files for the origin. 4: as many reads are under way at a time.
@@ -42,6 +46,8 @@ struct Origin {
     bulletin: Arc<Bulletin>,
     /// The page that is shown while the application is offline.
     offline_page: PathBuf,
+    /// How processes ended.
+    board: Arc<Board>,
 }
 
 /// The origin's place in the file system; removed when dropped.
@@ -57,11 +63,11 @@ impl Drop for Running {
 }
 
 /// Starts the origin of a bulletin that has a route for it, and opens its door. `offline_page` is what clients see while
-/// the application is offline.
+/// the application is offline, `board` what is known of processes that ended.
 ///
 /// # Errors
 /// Its endpoint cannot be listened on, or no thread can be made.
-pub fn start(bulletin: &Arc<Bulletin>, offline_page: PathBuf) -> io::Result<Option<Running>> {
+pub fn start(bulletin: &Arc<Bulletin>, offline_page: PathBuf, board: Arc<Board>) -> io::Result<Option<Running>> {
     let Some(route) = bulletin.origin() else { return Ok(None) };
     let slot = WorkerId(bulletin.route(usize::from(route)).start);
     let generation = Generation(1);
@@ -75,7 +81,7 @@ pub fn start(bulletin: &Arc<Bulletin>, offline_page: PathBuf) -> io::Result<Opti
         let _inside = runtime.enter();
         listen::Listener::open(&endpoint)?
     };
-    let origin = Arc::new(Origin { bulletin: Arc::clone(bulletin), offline_page });
+    let origin = Arc::new(Origin { bulletin: Arc::clone(bulletin), offline_page, board });
     let serve = move || runtime.block_on(origin.accept(listener));
     thread::Builder::new().name("origin".into()).spawn(serve)?;
     bulletin.publish(slot, Notice { generation, home: 0, door: Door::Open });
@@ -127,7 +133,14 @@ impl Origin {
             Some(Instruction::Redirect(status, location)) => page::redirect(status, &location),
             Some(Instruction::Offline) => page::offline(&self.offline_page).await,
             Some(Instruction::Misconfigured) => page::misconfigured(self.bulletin.gate().broken().as_deref()),
-            Some(Instruction::Failure { .. } | Instruction::Debugger(..)) | None => page::status(404, "", ""),
+            Some(Instruction::Failure { cause, worker, generation }) => match Cause::from_number(cause) {
+                Some(cause) => {
+                    let process = worker.map(|worker| (WorkerId(worker), Generation(generation)));
+                    failure::page(&self.board, cause, process).await
+                }
+                None => page::status(500, "", ""),
+            },
+            Some(Instruction::Debugger(..)) | None => page::status(404, "", ""),
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn start_origin(
     supervisor: &mut Supervisor,
 ) -> Result<Option<Running>, StartError> {
     let offline_page = config.launch.cwd.join(&config.site.offline_page);
-    let running = origin::start(bulletin, offline_page.clone()).map_err(cannot_start)?;
+    let running = origin::start(bulletin, offline_page.clone(), supervisor.board()).map_err(cannot_start)?;
     let commands = supervisor.commands();
     let watching = origin::watch(Watch {
         bulletin: Arc::clone(bulletin),

@@ -3,12 +3,23 @@
 //! The origin is reached as a worker is, over HTTP/1.1 and by its own route. What it gets is the client's head with an
 //! instruction for a target; the client's own target never goes there.
 
+use std::pin::Pin;
 use std::time::Duration;
 
-use forebay_core::http1::{RequestHead, Target};
+use forebay_core::buf::{Chunk, Slice};
+use forebay_core::http1::{Framing, MethodClass, RequestHead, Target};
+use forebay_core::time::Timestamp;
+use forebay_transports::Completion;
 
+use super::connection::Client;
+use super::ending::{After, say_plainly};
+use super::exchange::{Request, attempts, serve};
+use super::op::Op;
+use super::record::Outcome;
+use super::relay::Relay;
 use super::{Engine, Shard};
-use crate::site::{Decision, Instruction, Request};
+use crate::site::{self, Decision, Instruction};
+use crate::status::Cause;
 
 /// Where a request goes that is not for the application.
 pub(super) enum Detour {
@@ -25,7 +36,8 @@ impl<E: Engine> Shard<E> {
     /// Waits while requests are held, as long as they may wait for a worker at most: only then it shows where they go.
     pub(super) async fn unheld(&self, patience: Duration) {
         let until = E::now() + patience;
-        while self.bulletin.gate().is_held() && E::now() < until {
+        let is_held = || self.bulletin.gate().is_held() && !self.bulletin.gate().is_offline();
+        while is_held() && E::now() < until {
             E::sleep_until(E::now() + LOOK_AGAIN).await;
         }
     }
@@ -47,7 +59,7 @@ impl<E: Engine> Shard<E> {
         let site = gate.site();
         let site = site.as_deref()?;
         // Heads are ASCII where it matters: the method is one of a list, targets are visible characters.
-        let request = Request {
+        let request = site::Request {
             method: std::str::from_utf8(head.method).unwrap_or_default(),
             target: std::str::from_utf8(path_of(head)?).unwrap_or_default(),
             https: is_trusted && is_https(head),
@@ -68,6 +80,65 @@ impl Detour {
         instruction.write(&mut target);
         Self::Origin(target)
     }
+}
+
+/// Serves a request that is not for the application: the origin gets it with `target` in place of the client's own.
+#[expect(clippy::too_many_arguments, reason = "an exchange's own, and where it goes")]
+pub(super) async fn serve_by_origin<E: Engine>(
+    shard: &Shard<E>,
+    client: &Client<E>,
+    client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
+    request: &Request<'_, '_>,
+    target: &str,
+    began: Timestamp,
+    rest: Option<Slice>,
+    outcome: &mut Outcome,
+) -> After {
+    let head = request.head.with_target(target.as_bytes());
+    let bytes = request.bytes + target.len();
+    let route = shard.bulletin.origin().unwrap_or_default();
+    let Request { live, facts, id, .. } = *request;
+    let request = Request { live, head: &head, bytes, facts, id, route };
+    serve(shard, client, client_reads, &request, began, rest, outcome).await
+}
+
+/// Answers with the page of the origin that explains the failure. What the request has of a body stays here.
+pub(super) async fn explain<E: Engine>(
+    shard: &Shard<E>,
+    client: &Client<E>,
+    client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
+    request: &Request<'_, '_>,
+    failed: &mut Relay<'_>,
+    outcome: &mut Outcome,
+) -> After {
+    let cause = outcome.cause.unwrap_or(Cause::NoWorker);
+    let mut target = String::new();
+    Instruction::Failure {
+        cause: cause as u8,
+        worker: outcome.process.map(|(worker, _)| worker.0),
+        generation: outcome.process.map_or(0, |(_, generation)| generation.0),
+    }
+    .write(&mut target);
+    let is_head = failed.request.method == MethodClass::Head;
+    let head = RequestHead::bare(if is_head { b"HEAD" } else { b"GET" }, target.as_bytes());
+    let mut facts = failed.request;
+    facts.method = if is_head { MethodClass::Head } else { MethodClass::Get };
+    (facts.body, facts.expect_continue, facts.upgrade) = (Framing::None, false, false);
+    // What is left of the body would be taken for the next request.
+    facts.keep_alive &= failed.request_done;
+    let route = shard.bulletin.origin().unwrap_or_default();
+    let page = Request { live: request.live, head: &head, bytes: target.len(), facts, id: request.id, route };
+    let mut relay = Relay::new(&shard.pool, request.live, E::now(), facts);
+    (relay.carry, relay.client_ended) = (failed.carry.take(), failed.client_ended);
+    let mut told = Outcome::default();
+    let after = attempts(shard, client, client_reads, &page, &mut relay, &mut told).await;
+    outcome.bytes_out += relay.bytes_out;
+    if told.owes_page || !relay.response_begun() && told.status == 0 {
+        // The origin has failed too: a sentence has to do.
+        return say_plainly(shard, client, failed, cause.into(), outcome).await;
+    }
+    outcome.status = told.status;
+    after
 }
 
 /// Path and query of a target that has them.

@@ -110,8 +110,23 @@ pub(super) async fn refuse<E: Engine>(
     After::Close
 }
 
-/// Answers in place of the worker. The connection stays open if the request has been read to its end.
+/// Answers in place of the worker, or leaves it to a page of the origin.
 pub(super) async fn say<E: Engine>(
+    shard: &Shard<E>,
+    client: &Client<E>,
+    relay: &mut Relay<'_>,
+    answer: Answer,
+    outcome: &mut Outcome,
+) -> After {
+    if relay.live.errors.dev_pages && shard.bulletin.origin().is_some() && answer.cause().is_explained() {
+        (outcome.cause, outcome.owes_page) = (Some(answer.cause()), true);
+        return After::Close;
+    }
+    say_plainly(shard, client, relay, answer, outcome).await
+}
+
+/// Answers in place of the worker with a sentence. The connection stays open if the request has been read to its end.
+pub(super) async fn say_plainly<E: Engine>(
     shard: &Shard<E>,
     client: &Client<E>,
     relay: &mut Relay<'_>,

@@ -17,7 +17,7 @@ use forebay_core::time::Timestamp;
 use forebay_transports::Completion;
 
 use super::connection::Client;
-use super::detour::Detour;
+use super::detour::{Detour, explain, serve_by_origin};
 use super::ending::{After, cause_of, complete, cut, give_up, refuse, report, say, turn_down};
 use super::lease::{Lease, Refusal};
 use super::marks::Marks;
@@ -72,31 +72,11 @@ pub(super) async fn exchange<E: Engine>(
     after
 }
 
-/// Serves a request that is not for the application: the origin gets it with `target` in place of the client's own.
-#[expect(clippy::too_many_arguments, reason = "an exchange's own, and where it goes")]
-async fn serve_by_origin<E: Engine>(
-    shard: &Shard<E>,
-    client: &Client<E>,
-    client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
-    request: &Request<'_, '_>,
-    target: &str,
-    began: Timestamp,
-    rest: Option<Slice>,
-    outcome: &mut Outcome,
-) -> After {
-    let head = request.head.with_target(target.as_bytes());
-    let bytes = request.bytes + target.len();
-    let route = shard.bulletin.origin().unwrap_or_default();
-    let Request { live, facts, id, .. } = *request;
-    let request = Request { live, head: &head, bytes, facts, id, route };
-    serve(shard, client, client_reads, &request, began, rest, outcome).await
-}
-
 /// Serves a request that was accepted.
-async fn serve<E: Engine>(
+pub(super) async fn serve<E: Engine>(
     shard: &Shard<E>,
     client: &Client<E>,
-    client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
+    mut client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
     request: &Request<'_, '_>,
     began: Timestamp,
     rest: Option<Slice>,
@@ -106,8 +86,14 @@ async fn serve<E: Engine>(
     relay.tie = shard.tie(request.live, request.route, request.head, client.address);
     relay.marks = Marks::of(request.live, request.route, request.head, client.address);
     let after = match rest.map_or(Ok(()), |rest| relay.on_client_bytes(rest)) {
-        Ok(()) => attempts(shard, client, client_reads, request, &mut relay, outcome).await,
+        Ok(()) => attempts(shard, client, client_reads.as_mut(), request, &mut relay, outcome).await,
         Err(reject) => refuse(shard, client, &relay, reject, outcome).await,
+    };
+    let after = if outcome.owes_page {
+        // In a place of its own, as everything that goes to the origin.
+        Box::pin(explain(shard, client, client_reads, request, &mut relay, outcome)).await
+    } else {
+        after
     };
     outcome.bytes_in += relay.body_bytes();
     outcome.bytes_out += relay.bytes_out;
@@ -115,14 +101,14 @@ async fn serve<E: Engine>(
 }
 
 /// A request as it is given to workers.
-struct Request<'r, 'h> {
-    live: &'r Live,
-    head: &'r RequestHead<'h>,
-    bytes: usize,
-    facts: RequestFacts,
-    id: RequestId,
+pub(super) struct Request<'r, 'h> {
+    pub(super) live: &'r Live,
+    pub(super) head: &'r RequestHead<'h>,
+    pub(super) bytes: usize,
+    pub(super) facts: RequestFacts,
+    pub(super) id: RequestId,
     /// Whose workers may have it.
-    route: u16,
+    pub(super) route: u16,
 }
 
 /// Takes a head apart and judges it.
@@ -190,7 +176,7 @@ enum Ended {
 }
 
 /// Gives the request to workers until one has answered it or the retry table says stop.
-async fn attempts<'s, E: Engine>(
+pub(super) async fn attempts<'s, E: Engine>(
     shard: &'s Shard<E>,
     client: &Client<E>,
     mut client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,

@@ -28,6 +28,8 @@ pub(super) struct Outcome {
     pub(super) process: Option<(WorkerId, Generation)>,
     /// What went wrong, if anything did.
     pub(super) cause: Option<Cause>,
+    /// Whether the client was not answered yet, since a page of the origin is to say what went wrong.
+    pub(super) owes_page: bool,
 }
 
 impl Outcome {

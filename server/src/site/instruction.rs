@@ -25,8 +25,8 @@ pub enum Instruction<'a> {
     Misconfigured,
     /// Explain why the application failed.
     Failure {
-        /// iisnode's sub-status.
-        cause: u16,
+        /// The cause's number, see [`Cause::from_number`](crate::status::Cause::from_number).
+        cause: u8,
         /// The slot of the worker, if one had the request.
         worker: Option<u16>,
         /// Which of its processes.
@@ -97,8 +97,8 @@ mod tests {
             Instruction::Redirect(301, odd.into()),
             Instruction::Offline,
             Instruction::Misconfigured,
-            Instruction::Failure { cause: 1002, worker: Some(3), generation: 7 },
-            Instruction::Failure { cause: 1002, worker: None, generation: 0 },
+            Instruction::Failure { cause: 5, worker: Some(3), generation: 7 },
+            Instruction::Failure { cause: 5, worker: None, generation: 0 },
             Instruction::Debugger("ws".into(), odd.into()),
         ] {
             let mut target = String::new();

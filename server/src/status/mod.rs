@@ -227,6 +227,23 @@ impl Cause {
         &TABLE[self as usize]
     }
 
+    /// Whether a page for developers has more to say than the answer's sentence: the application failed, where it was not
+    /// just that too much was asked of it.
+    #[must_use]
+    pub fn is_explained(self) -> bool {
+        let is_ours = matches!(
+            self,
+            Self::QueueFull
+                | Self::QueueTimeout
+                | Self::Connections
+                | Self::Stopping
+                | Self::Recycling
+                | Self::Rejected
+                | Self::DebugRedirect
+        );
+        !is_ours && matches!(self.row().shown, Shown::Answered)
+    }
+
     /// The cause with this number, which is its place in [`TABLE`].
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {

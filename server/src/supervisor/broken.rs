@@ -1,16 +1,27 @@
-//! A configuration of iisnode's that cannot be used, where clients are to be told so: no reload, but a page for every
-//! request, until it can.
+//! What cannot be served as it is configured: a configuration of iisnode's that is wrong, where clients are to be told so
+//! by a page for every request until it is right; and a program that does not exist.
 
 use std::sync::Arc;
 
+use forebay_core::worker::Want;
 use tracing::{error, info};
 
 use super::settings::Settings;
-use super::{Stage, Supervisor};
+use super::{Outcome, Stage, Supervisor};
 use crate::changes::Watch;
-use crate::config::Config;
+use crate::config::{Config, Statuses};
 
 impl Supervisor {
+    /// Starts the workers, unless clients are to be told that there is no configuration to start them with.
+    pub(super) fn begin_or_tell(&mut self) {
+        if let Some(why) = self.config.broken.take() {
+            return self.on_broken(why);
+        }
+        self.has_begun = true;
+        self.open_control_pipe(self.config.workers.control_pipe);
+        self.start_workers();
+    }
+
     /// Reads the configuration again; none if it cannot be used, which has been told then.
     pub(super) fn read_again(&mut self) -> Option<Config> {
         match (self.reload)() {
@@ -39,9 +50,9 @@ impl Supervisor {
     pub(super) fn begin(&mut self, config: Config) {
         let settings = Arc::new(Settings::new(&config, self.preload.clone(), self.cpus.clone()));
         self.slots.iter_mut().for_each(|slot| slot.set(settings.clone()));
-        self.changes.set(Watch::new(&config));
+        let watch = Watch::new(&config);
         self.open_control_pipe(config.workers.control_pipe);
-        self.adopt(config);
+        self.adopt(config, watch);
         self.has_begun = true;
         self.bulletin.gate().hold(false);
         if !self.is_offline {
@@ -58,5 +69,23 @@ impl Supervisor {
             self.abandon_reload();
         }
         self.reload_again = false;
+    }
+
+    /// A program that does not exist will not exist a second later either: before anything was ever ready that is a
+    /// mistake in the configuration, and the operator is better served by an exit code than by a loop.
+    pub(super) fn poll_hopeless(&mut self) {
+        // In iisnode's way clients are told, and a reload may mend it.
+        let tells_clients = self.config.errors.statuses == Statuses::Iisnode;
+        if self.ever_ready || tells_clients || !matches!(self.stage, Stage::Serving) {
+            return;
+        }
+        if let Some(slot) = self.slots.iter().find(|slot| slot.life.want() == Want::Run && slot.permanent.is_some()) {
+            error!(target: "forebay", "cannot start: {}", slot.journey.summary());
+            self.outcome = Outcome::Failed;
+            self.stop();
+            if let Stage::Stopping(shutdown, _) = &mut self.stage {
+                shutdown.on_asked_again();
+            }
+        }
     }
 }

@@ -44,13 +44,13 @@ use forebay_core::time::Timestamp;
 use forebay_core::worker::journey::Span;
 use forebay_core::worker::{State, Stuck, Want};
 use forebay_transports::machine::usable_cpus;
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
 use crate::changes::{Changes, Watch};
-use crate::config::{Config, Statuses};
+use crate::config::Config;
 use crate::control_pipe::ControlPipe;
-use crate::origin::Watching;
+use crate::origin::{Board, Watching};
 use crate::page_out::PageOut;
 use crate::spawn;
 use assembly::Assembly;
@@ -152,6 +152,8 @@ pub struct Supervisor {
     has_begun: bool,
     /// Whether the application is to have no worker.
     is_offline: bool,
+    /// How processes ended, for pages that explain failures.
+    board: Arc<Board>,
     /// Told when a reload changes who answers what.
     site: Option<Watching>,
     reload_again: bool,
@@ -210,6 +212,9 @@ impl Supervisor {
         let slots = slots.clone().map(slot).collect();
         let assembly = Assembly::begin(config.workers.dispatch, &bulletin);
         let commands = bounded(Self::MESSAGES_MAX);
+        // Before there are clients: one that came earlier would wait for a worker.
+        bulletin.gate().set_broken(config.broken.clone());
+        let changes = Changes::new(commands.0.clone(), Arc::clone(&bulletin));
         Ok(Self {
             config,
             slots,
@@ -226,6 +231,7 @@ impl Supervisor {
             stage: Stage::Serving,
             has_begun: false,
             is_offline: false,
+            board: Arc::default(),
             site: None,
             reload_again: false,
             reloaded: None,
@@ -235,7 +241,7 @@ impl Supervisor {
             outcome: Outcome::Stopped,
             origin: Instant::now(),
             random: u64::from(std::process::id()) << 32 | 0x9e37,
-            changes: Changes::new(commands.0.clone()),
+            changes,
             commands,
             ended: bounded(Self::MESSAGES_MAX),
             captured: bounded(Self::MESSAGES_MAX),
@@ -247,6 +253,12 @@ impl Supervisor {
     #[must_use]
     pub fn commands(&self) -> Sender<Command> {
         self.commands.0.clone()
+    }
+
+    /// Where it notes how processes ended.
+    #[must_use]
+    pub fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
     }
 
     /// Whom to tell when a reload changes who answers what.
@@ -262,14 +274,7 @@ impl Supervisor {
     pub fn run(mut self) -> Outcome {
         self.bulletin.set_stuck_after(self.config.workers.stuck_after);
         self.changes.set(Watch::new(&self.config));
-        match self.config.broken.take() {
-            Some(why) => self.on_broken(why),
-            None => {
-                self.has_begun = true;
-                self.open_control_pipe(self.config.workers.control_pipe);
-                self.start_workers();
-            }
-        }
+        self.begin_or_tell();
         while !self.is_over() {
             self.wait();
             self.tick();
@@ -313,6 +318,7 @@ impl Supervisor {
             random: self.random(),
             bulletin: &self.bulletin,
             logs: &self.logs,
+            board: &self.board,
             ended: &self.ended.0,
             captured: &self.captured.0,
         };
@@ -426,24 +432,6 @@ impl Supervisor {
         if let Some(unsaid) = self.slots[i].oddities.poll(now) {
             let more = if unsaid > 0 { format!(" ({unsaid} more like this)") } else { String::new() };
             warn!(target: "forebay", "worker {worker} {what}{more}");
-        }
-    }
-
-    /// A program that does not exist will not exist a second later either: before anything was ever ready that is a
-    /// mistake in the configuration, and the operator is better served by an exit code than by a loop.
-    fn poll_hopeless(&mut self) {
-        // In iisnode's way clients are told, and a reload may mend it.
-        let tells_clients = self.config.errors.statuses == Statuses::Iisnode;
-        if self.ever_ready || tells_clients || !matches!(self.stage, Stage::Serving) {
-            return;
-        }
-        if let Some(slot) = self.slots.iter().find(|slot| slot.life.want() == Want::Run && slot.permanent.is_some()) {
-            error!(target: "forebay", "cannot start: {}", slot.journey.summary());
-            self.outcome = Outcome::Failed;
-            self.stop();
-            if let Stage::Stopping(shutdown, _) = &mut self.stage {
-                shutdown.on_asked_again();
-            }
         }
     }
 }

@@ -155,8 +155,7 @@ impl Supervisor {
             self.with(self.serving(number), |slot, tools| slot.want(Want::Replaced, tools));
             self.lanes[number] = 1 - self.lanes[number];
         }
-        self.changes.set(trial.watch);
-        self.adopt(*trial.config);
+        self.adopt(*trial.config, trial.watch);
         // Who came after a change that is yet to be tried out goes on waiting for that.
         self.bulletin.gate().hold(self.bulletin.gate().is_held() && self.reload_again);
         let took = Span(self.now().since(trial.began));
@@ -164,8 +163,9 @@ impl Supervisor {
     }
 
     /// Works with another configuration from here on.
-    pub(super) fn adopt(&mut self, config: Config) {
+    pub(super) fn adopt(&mut self, config: Config, watch: Watch) {
         self.bulletin.set_stuck_after(config.workers.stuck_after);
+        self.changes.set(watch);
         // What needs a restart stays as it is, and is said again at the next reload.
         let runtime_dir = std::mem::take(&mut self.config.workers.runtime_dir);
         let Config { launch, workers, affinity, limits, forwarding, response, errors, site, .. } = config;

@@ -18,6 +18,7 @@ use super::settings::Settings;
 use super::watch::Probe;
 use super::{Captured, Ended, inspector};
 use crate::bulletin::{self, Bulletin, Notice, Station};
+use crate::origin::{Board, Last};
 use crate::spawn::Process;
 
 /// What a slot uses of its supervisor.
@@ -26,6 +27,7 @@ pub(super) struct Tools<'a> {
     pub random: u32,
     pub bulletin: &'a Bulletin,
     pub logs: &'a Logs,
+    pub board: &'a Board,
     pub ended: &'a Sender<Ended>,
     pub captured: &'a Sender<Captured>,
 }
@@ -341,6 +343,14 @@ impl Slot {
         if let Some(worker) = &self.worker {
             let patience = if self.journey.exit().is_some() { Self::LAST_WORDS } else { Duration::ZERO };
             self.journey.stderr = worker.tail.lines(patience);
+        }
+        if !matches!(what, Report::Ready | Report::Draining | Report::DrainCut | Report::Refused) {
+            let story = match self.journey.exit().filter(|_| self.journey.has_listened()) {
+                Some(exit) => format!("It had been ready, and ended: {exit}."),
+                None => self.journey.summary(),
+            };
+            let stderr = self.journey.stderr.clone();
+            tools.board.note(Last { worker: self.id, generation: self.life.generation(), story, stderr });
         }
         // One that was ready and then deaf was no failed start.
         let what = if what == Report::ExitedEarly && self.journey.has_listened() { Report::Crashed } else { what };

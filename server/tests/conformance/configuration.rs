@@ -1,6 +1,7 @@
 //! Where the configuration comes from: web.config, iisnode.yml, appSettings, variables.
 
-use super::site::{COUNTER, Site, web_config};
+use super::site::{COUNTER, Served, Site, web_config};
+use super::wait::until;
 
 /// Answers with variables of its environment, `?A,B`, and nothing for what is not there.
 const ENVIRONMENT: &str = "require('http').createServer((req, res) => {
@@ -174,25 +175,57 @@ fn without_pages_of_errors_a_wrong_file_is_refused_at_the_start() {
     assert!(said.contains("idontexist: unknown attribute"), "{said}");
 }
 
+/// Writes iisnode.yml when it is asked to, and counts its other requests.
+const WRITER: &str = "const fs = require('fs');
+let n = 0;
+require('http').createServer((req, res) => {
+  const text = req.url.split('?')[1];
+  if (text === undefined) return res.end(`Hello, world ${++n}`);
+  fs.writeFileSync('iisnode.yml', decodeURIComponent(text));
+  res.end('iisnode.yml updated');
+}).listen(process.env.PORT);";
+
+/// Has the application write iisnode.yml.
+fn write_yml(served: &Served, text: &str) {
+    let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    assert_eq!(served.get(&format!("/hello.js?{encoded}")).text(), "iisnode.yml updated");
+}
+
+/// Waits until one answers that nobody has asked before. Nearly always that is at once, since a change holds requests; a
+/// busy machine may tell of it later than the client comes.
+fn new_workers_answer(served: &Served) {
+    until("a new worker answers", || served.get("/hello.js").text() == "Hello, world 1");
+}
+
+#[test]
+fn t125_a_changed_yml_counts_without_being_asked_to() {
+    let served = Site::hello(WRITER, "").start();
+    for count in [2, 4] {
+        write_yml(&served, &format!("nodeProcessCountPerApplication: {count}"));
+        new_workers_answer(&served);
+        served.server.log_has(&format!("reload done: {count} new workers serve"));
+    }
+    served.stop();
+}
+
 #[test]
 fn t126_yml_syntax() {
-    let served = Site::hello(COUNTER, "").start();
-    let good = ["", "foo:", "foo:    # comment", "foo: bar", "a: b\n\n\nc: d\n"];
-    let bad = [": foo", "   : bar", "loggingEnabled: foobar"];
-    for yml in good {
-        served.site.write("iisnode.yml", yml);
-        served.reload("reload done");
-        assert_eq!(served.get("/hello.js").text(), "Hello, world 1", "{yml:?}");
-    }
-    for yml in bad {
-        served.site.write("iisnode.yml", yml);
-        served.reload("cannot be used");
-        let page = served.get("/hello.js");
-        assert_eq!(page.status, 200, "{yml:?}");
-        assert!(page.text().contains("unable to read the configuration file iisnode.yml"), "{}", page.text());
+    let served = Site::hello(WRITER, "").start();
+    for yml in ["", "foo:", "foo:    # comment", "foo: bar", "a: b\n\n\nc: d\n"] {
+        write_yml(&served, yml);
+        new_workers_answer(&served);
         std::fs::remove_file(served.site.path("iisnode.yml")).unwrap();
-        served.reload("reload done");
-        assert_eq!(served.get("/hello.js").text(), "Hello, world 1", "{yml:?}");
+    }
+    for yml in [": foo", "   : bar", "loggingEnabled: foobar"] {
+        write_yml(&served, yml);
+        let told = "unable to read the configuration file iisnode.yml";
+        until("clients are told", || {
+            let page = served.get("/hello.js");
+            assert_eq!(page.status, 200, "{yml:?}");
+            page.text().contains(told)
+        });
+        std::fs::remove_file(served.site.path("iisnode.yml")).unwrap();
+        until("it is served again", || served.get("/hello.js").text().starts_with("Hello, world "));
     }
     served.stop();
 }
@@ -214,5 +247,42 @@ fn a_key_that_is_removed_falls_back() {
     served.site.write("iisnode.yml", "node_env: b\n");
     served.reload("reload done");
     assert_eq!(served.get("/hello.js?IISNODE_MAXLOGFILES,NODE_ENV").text(), "20 b");
+    served.stop();
+}
+
+#[test]
+fn t112_dev_errors() {
+    let config = |rest: &str| format!(r#"<iisnode nodeProcessCommandLine="idontexist.exe" {rest} />"#);
+    let on = Site::hello(COUNTER, &config("")).start();
+    let page = on.get("/hello.js");
+    assert_eq!(page.status, 200, "{}", page.text());
+    let off = Site::hello(COUNTER, &config(r#"devErrorsEnabled="false""#)).start();
+    assert_eq!(off.get("/hello.js").status, 500);
+    on.stop();
+    off.stop();
+}
+
+#[test]
+fn iis_bounds_announced_bodies_and_no_others() {
+    let limits = "<security><requestFiltering><requestLimits maxAllowedContentLength=\"10\" />\
+        </requestFiltering></security>";
+    let script = "require('http').createServer((req, res) => {
+        let n = 0;
+        req.on('data', (data) => n += data.length).on('end', () => res.end(String(n))); }).listen(process.env.PORT);";
+    let served = Site::hello(script, limits).start();
+    assert_eq!(served.server.connect().post("/hello.js", "0123456789").text(), "10");
+    assert_eq!(served.server.connect().post("/hello.js", "0123456789a").status, 413);
+    let chunked = "POST /hello.js HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n\
+        14\r\n01234567890123456789\r\n0\r\n\r\n";
+    assert_eq!(served.server.connect().request(chunked).text(), "20");
+    served.stop();
+}
+
+#[test]
+fn no_concurrency_at_all_refuses_everything_at_once() {
+    let inside = r#"<iisnode maxConcurrentRequestsPerProcess="0" devErrorsEnabled="false" />"#;
+    let served = Site::hello(COUNTER, inside).start();
+    served.server.log_has(" ready: ");
+    assert_eq!(served.get("/hello.js").status, 503);
     served.stop();
 }

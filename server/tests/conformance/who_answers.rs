@@ -1,6 +1,7 @@
 //! Which requests reach the application: handlers, default documents, rewrite rules, files.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use super::site::{Site, web_config};
 use super::wait::until;
@@ -135,6 +136,65 @@ fn redirections_and_answers_of_rules() {
     client.send("GET /cut HTTP/1.1\r\nHost: test\r\n\r\n");
     client.is_closed();
     served.stop();
+}
+
+#[test]
+fn t120_an_exception_at_load_is_explained() {
+    let script = "var a = \"<b> & 'x'\" syntax error;\nrequire('idontexist');\n";
+    let served = Site::hello(script, "").start();
+    let began = Instant::now();
+    let mut client = served.server.connect();
+    let page = client.get("/hello.js");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_eq!(page.status, 200);
+    assert_eq!(page.field("content-type").unwrap(), "text/html; charset=utf-8");
+    assert_eq!(page.field("cache-control").unwrap(), "no-cache");
+    let text = page.text();
+    for line in ["HRESULT: 0x", "HTTP status: 500", "HTTP subStatus: 1002", "HTTP reason: Internal Server Error"] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    // What the script's line holds shows as text.
+    assert!(text.contains("&lt;b&gt; &amp; &#39;x&#39;&quot; syntax error"), "{text}");
+    assert!(!text.contains("<b>"), "{text}");
+    // A body that came whole does not cost the connection, and HEAD has none.
+    let again = client.post("/hello.js", "body");
+    assert_eq!((again.status, again.text().contains("subStatus: 1002")), (200, true));
+    client.send("HEAD /hello.js HTTP/1.1\r\nHost: test\r\n\r\n");
+    assert_eq!(client.response_to_head().status, 200);
+}
+
+#[test]
+fn a_crash_is_explained_and_production_is_told_nothing() {
+    let script = "require('http').createServer((req, res) => {
+        if (req.url.endsWith('die')) { console.error('last <words>'); process.exit(7); }
+        res.end('fine');
+      }).listen(process.env.PORT);";
+    let served = Site::hello(script, "").start();
+    let page = served.server.connect().post("/hello.js/die", "x").text();
+    assert!(page.contains("last &lt;words&gt;") && page.contains("ended: exit code 7"), "{page}");
+    // Only the shard can ask for such a page, for a failure that there was.
+    assert_eq!(served.get("/failure?5&0&1").status, 404);
+    assert_eq!(served.get("/.forebay/error?cause=1001").status, 404);
+    until("it serves again", || served.get("/hello.js").text() == "fine");
+    served.stop();
+    let served = Site::hello(script, "<iisnode devErrorsEnabled=\"false\" />").start();
+    let answer = served.server.connect().post("/hello.js/die", "x");
+    assert!(answer.status >= 500 && !answer.text().contains("words"), "{answer:?}");
+}
+
+/// A body that was not read to its end must not be taken for the next request.
+#[test]
+fn a_page_for_a_request_that_goes_on_ends_the_connection() {
+    let script = "require('http').createServer((req, res) => req.once('data', () => process.exit(3)))
+      .listen(process.env.PORT);";
+    let served = Site::hello(script, "").start();
+    let mut client = served.server.connect();
+    client.send("POST /hello.js HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\nGET /smuggled HTTP/1.1\r\n");
+    let page = client.response();
+    assert_eq!((page.status, page.field("connection").as_deref()), (200, Some("close")), "{page:?}");
+    assert!(page.text().contains("HTTP status: 500"), "{page:?}");
+    client.finish();
+    client.is_closed();
 }
 
 /// Upstream's samples, as they are under `/node`.

@@ -312,7 +312,7 @@ pub(super) static ATTRIBUTES: [Attribute; 34] = [
         Supported,
         ["errors.dev_pages"],
         "Failures are answered with 200 and a page that explains them.",
-        "every_attribute_becomes_what_the_table_says"
+        "t112_dev_errors"
     )
     .azure("false"),
     mapped!(
