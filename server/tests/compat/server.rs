@@ -6,8 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use forebay::signals;
-use forebay::supervisor::Command as Order;
+use forebay::signals::{self, Order};
 
 use crate::Mode;
 use crate::catalogue::App;
