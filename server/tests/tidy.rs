@@ -29,13 +29,7 @@ const PLATFORM: &[(&str, &str)] = &[
 ];
 
 /// Settings that nothing reads yet, with the reason. Empty is the aim.
-const UNREAD: &[(&str, &str)] = &[
-    ("page_out_after", "to come"),
-    ("debugger", "to come"),
-    ("gather_bytes_max", "to come"),
-    ("path_segment", "to come"),
-    ("ports", "to come"),
-];
+const UNREAD: &[(&str, &str)] = &[("page_out_after", "to come"), ("gather_bytes_max", "to come")];
 
 struct Source {
     /// From the root, with slashes.

@@ -9,18 +9,28 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 
 use arc_swap::{ArcSwapOption, Guard};
 
-use crate::site::Site;
+use crate::site::{DebugAddress, Site};
+
+/// The cookie whose value, the secret of a session, leads a request to the process that is debugged.
+pub const SESSION_COOKIE: &str = "forebay-debug";
 
 /// Some requests are answered by others than the application: ask the site.
 const SITE: u8 = 1;
 /// No request reaches the application.
 const OFFLINE: u8 = 2;
 
+/// The debugger has an address.
+const DEBUGGER: u8 = 16;
+/// Somebody debugs.
+const SESSION: u8 = 32;
+
 /// The gate before the application.
 #[derive(Default)]
 pub struct Gate {
     flags: AtomicU8,
     site: ArcSwapOption<Site>,
+    debugger: ArcSwapOption<DebugAddress>,
+    session: ArcSwapOption<String>,
 }
 
 impl Gate {
@@ -40,6 +50,32 @@ impl Gate {
     #[must_use]
     pub fn site(&self) -> Guard<Option<Arc<Site>>> {
         self.site.load()
+    }
+
+    /// Where the debugger is reached, if it is on.
+    #[must_use]
+    pub fn debugger(&self) -> Guard<Option<Arc<DebugAddress>>> {
+        self.debugger.load()
+    }
+
+    /// The secret of whoever debugs, if somebody does.
+    #[must_use]
+    pub fn session(&self) -> Option<Guard<Option<Arc<String>>>> {
+        (self.flags.load(Acquire) & SESSION != 0).then(|| self.session.load())
+    }
+
+    /// Says where the debugger is reached. Control plane only.
+    pub fn set_debugger(&self, address: Option<DebugAddress>) {
+        let is_some = address.is_some();
+        self.debugger.store(address.map(Arc::new));
+        self.set(DEBUGGER, is_some);
+    }
+
+    /// Says what whoever debugs has for a secret. Control plane only.
+    pub fn set_session(&self, secret: Option<String>) {
+        let is_some = secret.is_some();
+        self.session.store(secret.map(Arc::new));
+        self.set(SESSION, is_some);
     }
 
     /// Says who answers what from now on. Control plane only.

@@ -127,6 +127,11 @@ impl<E: Engine> Shard<E> {
         &self.queues[usize::from(route)]
     }
 
+    /// Whether a route is served over HTTP, whatever is asked of workers: the origin's, and the debugged process's.
+    pub(super) fn is_plain(&self, route: u16) -> bool {
+        self.is_origin(route) || self.bulletin.debuggee() == Some(route)
+    }
+
     /// Whether a route is the origin's, behind which there is no worker.
     pub(super) fn is_origin(&self, route: u16) -> bool {
         self.bulletin.origin() == Some(route)
@@ -157,7 +162,7 @@ impl<E: Engine> Shard<E> {
         let count = usize::from(slots.end - slots.start);
         let worker = |i: usize| WorkerId(slots.start + u16::try_from(i).unwrap_or(u16::MAX));
         let now = self.timers.now();
-        let frames_only = self.frames_only && !self.is_origin(route);
+        let frames_only = self.frames_only && !self.is_plain(route);
         let at = |i| {
             let (worker, notice) = (worker(i), self.bulletin.notice(worker(i)));
             let open = notice.door == Door::Open

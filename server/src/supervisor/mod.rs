@@ -15,6 +15,7 @@
 //! is there and listens.
 
 mod condition;
+mod debuggee;
 pub mod inspector;
 pub mod logs;
 mod offline;
@@ -45,7 +46,7 @@ use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
 use crate::changes::{Changes, Watch};
 use crate::config::Config;
 use crate::control_pipe::ControlPipe;
-use crate::origin::{Board, Watching};
+use crate::origin::{Board, InspectedCell, Watching};
 use crate::spawn;
 use logs::{Logs, Output};
 use recycle::Replacement;
@@ -64,6 +65,15 @@ pub enum Command {
     Stop,
     /// The application is to be offline, or to come back: no worker runs meanwhile.
     Offline(bool),
+    /// Start a process that is debugged, with its inspector on a loopback port.
+    Inspect {
+        /// The port.
+        port: u16,
+        /// Whether it stops before the first line.
+        brk: bool,
+    },
+    /// End that process.
+    EndInspection,
 }
 
 /// How the server ended.
@@ -142,6 +152,8 @@ pub struct Supervisor {
     is_offline: bool,
     /// How processes ended, for pages that explain failures.
     board: Arc<Board>,
+    /// How it is with the process that is debugged.
+    inspected: Arc<InspectedCell>,
     /// Told when a reload changes who answers what.
     site: Option<Watching>,
     reload_again: bool,
@@ -196,7 +208,10 @@ impl Supervisor {
             let number = (id - slots.start) / SLOTS_PER_WORKER;
             Slot::new(WorkerId(id), number, settings.clone(), &bulletin)
         };
-        let slots = slots.clone().map(slot).collect();
+        // Behind those of the workers, and with a number that none of them has.
+        let debuggee = bulletin.debuggee().map(|route| bulletin.route(usize::from(route)).start);
+        let debuggee = debuggee.map(|id| Slot::new(WorkerId(id), numbers, settings.clone(), &bulletin));
+        let slots = slots.clone().map(slot).chain(debuggee).collect();
         let commands = bounded(Self::MESSAGES_MAX);
         Ok(Self {
             config,
@@ -212,6 +227,7 @@ impl Supervisor {
             stage: Stage::Serving,
             is_offline: false,
             board: Arc::default(),
+            inspected: Arc::default(),
             site: None,
             reload_again: false,
             reloaded: None,
@@ -238,6 +254,12 @@ impl Supervisor {
     #[must_use]
     pub fn board(&self) -> Arc<Board> {
         Arc::clone(&self.board)
+    }
+
+    /// Where it says how it is with the process that is debugged.
+    #[must_use]
+    pub fn inspected(&self) -> Arc<InspectedCell> {
+        Arc::clone(&self.inspected)
     }
 
     /// Whom to tell when a reload changes who answers what.
@@ -279,7 +301,8 @@ impl Supervisor {
     /// Takes the slots of the first `count` workers into use, and as many more as have processes.
     fn settle(&mut self, count: usize) {
         let each = usize::from(SLOTS_PER_WORKER);
-        let busy = self.slots.iter().rposition(|slot| slot.life.state() != State::Down);
+        let workers = &self.slots[..each * self.lanes.len()];
+        let busy = workers.iter().rposition(|slot| slot.life.state() != State::Down);
         let used = each * count.max(busy.map_or(0, |i| i / each + 1));
         if used != self.used {
             self.used = used;
@@ -335,7 +358,8 @@ impl Supervisor {
         let draining = self.slots[..self.used].iter().any(|slot| slot.life.state() == State::Draining)
             || matches!(self.stage, Stage::Stopping(_, Step::Drain));
         let most = if draining { Self::TURN_DRAINING } else { Self::TURN_MAX };
-        let due = self.slots[..self.used].iter().map(Slot::next).min().unwrap_or(Timestamp::NEVER);
+        let debuggee = self.debuggee().map(|i| &self.slots[i]);
+        let due = self.slots[..self.used].iter().chain(debuggee).map(Slot::next).min().unwrap_or(Timestamp::NEVER);
         let timeout = due.since(self.now()).min(most);
         select! {
             recv(self.commands.1) -> command => if let Ok(command) = command { self.on_command(command) },
@@ -349,6 +373,9 @@ impl Supervisor {
         let now = self.now();
         match (command, &mut self.stage) {
             (Command::Offline(offline), _) => self.on_offline(offline),
+            (Command::Inspect { .. } | Command::EndInspection, Stage::Stopping(..)) => {}
+            (Command::Inspect { port, brk }, _) => self.on_inspect(port, brk),
+            (Command::EndInspection, _) => self.on_inspected(),
             (Command::Reload, Stage::Stopping(..)) => {
                 warn!(target: "forebay", "reload ignored: the server is stopping");
             }
@@ -386,7 +413,7 @@ impl Supervisor {
         while let Some(event) = self.bulletin.take_event() {
             self.on_event(event);
         }
-        for i in 0..self.used {
+        for i in (0..self.used).chain(self.debuggee()) {
             self.with(i, Slot::tick);
             self.ever_ready |= self.slots[i].life.state() == State::Ready;
         }
@@ -394,6 +421,7 @@ impl Supervisor {
         self.poll_hopeless();
         self.poll_replacements();
         self.poll_reload();
+        self.poll_debuggee();
         self.poll_stop();
         self.settle(self.workers_now());
     }

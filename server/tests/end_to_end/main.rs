@@ -12,6 +12,7 @@ mod changes;
 mod client;
 mod connections;
 mod crashes;
+mod debugger;
 mod engines;
 mod forwarding;
 mod limits;
