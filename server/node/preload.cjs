@@ -34,9 +34,21 @@ if (require('worker_threads').isMainThread && !require('cluster').isWorker) {
   const options = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS}`;
   if (endpoint && process.debugPort === 9229 && !options.includes('--inspect')) process.debugPort = 0;
   if (orders && !inherit) require('./worker/orders.cjs').takeOrders(orders);
-  if (endpoint && !orders) require('./worker/term.cjs').shutdownByMessage();
+  if (endpoint && !orders) shutdownByMessage();
   if (endpoint) takeOver(endpoint, inherit, orders);
   else require('./worker/attach.cjs').announce({ pipe, worker: numberOf('FOREBAY_WORKER', 0xffff), generation: 0 });
+}
+
+/**
+ * Once the application listens for messages, SIGTERM may become one (see worker/term.cjs). A process that has a parent to
+ * talk to means its parent, and is left alone.
+ */
+function shutdownByMessage() {
+  process.on('newListener', function onListener(name) {
+    if (name !== 'message' || process.channel) return;
+    process.removeListener('newListener', onListener);
+    process.on('SIGTERM', require('./worker/term.cjs').onTerm);
+  });
 }
 
 /** Removes Forebay's variables and its own `--require`, so that child processes start as if Forebay were not there. */

@@ -78,6 +78,20 @@ pub fn resolve(request: &AppRequest<'_>) -> Result<Launch, Problem> {
     Ok(launch)
 }
 
+impl Launch {
+    /// Of a server that runs no application, since it does not know which.
+    pub(crate) fn nothing(folder: &Path, node: &Node) -> Self {
+        Self {
+            program: node.path.clone(),
+            args: Vec::new(),
+            cwd: folder.to_owned(),
+            env: Vec::new(),
+            indirect: false,
+            title: "no application".to_owned(),
+        }
+    }
+}
+
 impl AppRequest<'_> {
     fn wrong(&self, what: String) -> Problem {
         Problem::new(self.origin.clone(), "app.script", what)

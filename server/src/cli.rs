@@ -9,6 +9,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 
+use tracing::info;
+
 use crate::app::attach;
 use crate::config::{self, ConfigErrors, FrontSources, Origin, Problem, Sources};
 use crate::signals::Order;
@@ -40,8 +42,6 @@ enum Command {
     Explain(ExplainArgs),
     /// Measures an application under bare node, node's cluster and Forebay, side by side.
     Bench(BenchArgs),
-    /// Writes a forebay.toml out of the configuration of iisnode, PM2 or NGINX Unit.
-    Import(ImportArgs),
     /// Tells a running server to replace its workers without losing a request.
     Reload(ServerArgs),
     /// Tells a running server to finish what is in flight, and to end.
@@ -49,6 +49,8 @@ enum Command {
     /// Registers Forebay as a Windows service, and starts, stops and removes it.
     #[command(subcommand)]
     Service(service::Action),
+    /// Writes a forebay.toml out of the configuration of iisnode, PM2 or NGINX Unit.
+    Import(ImportArgs),
     /// Prints the path of the script that lets a node process of your own join a front:
     /// NODE_OPTIONS="--require $(forebay preload)".
     Preload,
@@ -142,6 +144,13 @@ struct BenchArgs {
 }
 
 #[derive(Args, Debug)]
+struct ServerArgs {
+    /// The server's process id. Default: the only server of this user.
+    #[arg(long, value_name = "N")]
+    pid: Option<u32>,
+}
+
+#[derive(Args, Debug)]
 struct ImportArgs {
     /// web.config or iisnode.yml (or their folder), ecosystem.config.js or .json of PM2, unit.json of NGINX Unit.
     #[arg(value_name = "FILE", required = true)]
@@ -152,13 +161,6 @@ struct ImportArgs {
     /// Whose defaults apply: iisnode or azure.
     #[arg(long, value_name = "PROFILE")]
     profile: Option<String>,
-}
-
-#[derive(Args, Debug)]
-struct ServerArgs {
-    /// The server's process id. Default: the only server of this user.
-    #[arg(long, value_name = "N")]
-    pid: Option<u32>,
 }
 
 #[derive(Args, Debug)]
@@ -258,9 +260,12 @@ impl Cli {
 
 fn execute_run(args: RunArgs) -> Result<ExitCode, ConfigErrors> {
     let sources = args.sources()?;
-    let resolved = config::resolve(&sources)?;
+    let resolved = config::resolve_to_run(&sources)?;
     logging::start(&resolved.config.log);
-    Ok(run::run(resolved.config, move || config::resolve(&sources).map(|resolved| resolved.config)))
+    if !resolved.remarks.is_empty() {
+        info!(target: "forebay", "remarks about the configuration: {}, see `forebay check`", resolved.remarks.len());
+    }
+    Ok(run::run(resolved.config, move || config::resolve_to_run(&sources).map(|resolved| resolved.config)))
 }
 
 fn execute_check(args: RunArgs) -> Result<ExitCode, ConfigErrors> {

@@ -124,6 +124,7 @@ fn config(dir: &Path) -> Config {
         site: SiteConfig { rules: None, offline_page: "app_offline.htm".into() },
         debugger: None,
         sources: Vec::new(),
+        broken: None,
         log: LogConfig { levels: "info".into(), format: LogFormat::Text },
     }
 }

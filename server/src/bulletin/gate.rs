@@ -1,4 +1,5 @@
-//! What keeps requests from the application: files that are served without it, a page while it is offline.
+//! What keeps requests from the application: files that are served without it, a page while it is offline or while its
+//! configuration cannot be used, a change of it that they are to see.
 //!
 //! The control plane swaps what stands here as a whole, shards read it without locks. A server that has nothing of the
 //! kind pays one load of a byte for each request.
@@ -19,6 +20,10 @@ const SITE: u8 = 1;
 /// No request reaches the application.
 const OFFLINE: u8 = 2;
 
+/// The configuration cannot be used: every request is answered with why.
+const BROKEN: u8 = 4;
+/// Requests wait for workers that are on their way.
+const HELD: u8 = 8;
 /// The debugger has an address.
 const DEBUGGER: u8 = 16;
 /// Somebody debugs.
@@ -29,6 +34,7 @@ const SESSION: u8 = 32;
 pub struct Gate {
     flags: AtomicU8,
     site: ArcSwapOption<Site>,
+    broken: ArcSwapOption<String>,
     debugger: ArcSwapOption<DebugAddress>,
     session: ArcSwapOption<String>,
 }
@@ -44,6 +50,24 @@ impl Gate {
     #[must_use]
     pub fn is_offline(&self) -> bool {
         self.flags.load(Acquire) & OFFLINE != 0
+    }
+
+    /// Whether the configuration cannot be used: every request gets the page that says why.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.flags.load(Acquire) & BROKEN != 0
+    }
+
+    /// Why the configuration cannot be used, if so.
+    #[must_use]
+    pub fn broken(&self) -> Option<Arc<String>> {
+        self.broken.load_full()
+    }
+
+    /// Whether requests wait for workers that are on their way, although others are ready.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.flags.load(Acquire) & HELD != 0
     }
 
     /// Who answers what, if not always the application.
@@ -88,6 +112,20 @@ impl Gate {
     /// Says whether the application is offline. Control plane only.
     pub fn set_offline(&self, offline: bool) {
         self.set(OFFLINE, offline);
+    }
+
+    /// Says why the configuration cannot be used, or that it can. Control plane only.
+    pub fn set_broken(&self, why: Option<String>) {
+        let is_some = why.is_some();
+        self.broken.store(why.map(Arc::new));
+        self.set(BROKEN, is_some);
+    }
+
+    /// Says whether requests wait for workers that are on their way: in development, whoever has changed a file wants to
+    /// see the change with the next request. Whoever holds asks for a reload as well, whose end lets go. Control plane
+    /// only.
+    pub fn hold(&self, held: bool) {
+        self.set(HELD, held);
     }
 
     fn set(&self, flag: u8, on: bool) {

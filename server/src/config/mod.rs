@@ -37,7 +37,7 @@ pub use front::{FrontConfig, FrontSources, PIPE_FILE, Route, resolve_front};
 pub use iisnode::{Profile, iisnode_markdown, iisnode_tests};
 pub use import::{Import, import};
 pub use reference::{check_report, reference_markdown};
-pub use resolve::{Resolved, Row, Sources, resolve};
+pub use resolve::{Resolved, Row, Sources, resolve, resolve_to_run};
 
 /// Everything `forebay run` needs to know.
 #[derive(Clone, Debug)]
@@ -81,6 +81,9 @@ pub struct Config {
     /// The files that all this came from, and those that would count if they were there: a change of one asks for a
     /// reload. Absolute.
     pub sources: Vec<PathBuf>,
+    /// What is wrong with iisnode's files, where requests are to be answered with that: then the rest is what could be
+    /// understood, and no worker is to be started with it.
+    pub broken: Option<String>,
 }
 
 impl Config {

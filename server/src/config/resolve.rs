@@ -13,7 +13,7 @@ use super::iisnode::{self, Profile};
 use super::layers::Layers;
 use super::meant::{Meant, base, configuration_file};
 use super::value::Raw;
-use super::{AccessLogConfig, AppLogConfig, Config, EngineChoice, ShardsConfig, WorkersConfig};
+use super::{AccessLogConfig, AppLogConfig, Config, EngineChoice, Launch, ShardsConfig, WorkersConfig};
 use crate::app::node::Node;
 use crate::app::{self, AppRequest};
 use crate::cpus::vcpus;
@@ -69,6 +69,19 @@ pub struct Resolved {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn resolve(sources: &Sources) -> Result<Resolved, ConfigErrors> {
+    resolve_as(sources, false)
+}
+
+/// The same for a server that is to run: where pages of errors are on, what is wrong with iisnode's files is told to
+/// clients ([`Config::broken`]), as upstream does, and is no reason not to serve.
+///
+/// # Errors
+/// Everything else that is wrong.
+pub fn resolve_to_run(sources: &Sources) -> Result<Resolved, ConfigErrors> {
+    resolve_as(sources, true)
+}
+
+fn resolve_as(sources: &Sources, tells_clients: bool) -> Result<Resolved, ConfigErrors> {
     let mut layers = Layers::new();
     let meant = configuration_file(sources)?;
     layers.file(sources, meant.toml.as_deref());
@@ -81,7 +94,11 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, ConfigErrors> {
         Some(place) => place.folder.clone(),
         None => base(&sources.cwd, meant.toml.as_deref()),
     };
+    let earlier = layers.problems.len();
     let (files, config_sources) = iisnode_layers(&meant, &folder, sources, &mut layers);
+    let tells_clients = tells_clients && meant.iisnode.is_some() && layers.draft.errors.dev_pages;
+    let told = if tells_clients { layers.problems.split_off(earlier) } else { Vec::new() };
+    let broken = ConfigErrors::check(told).err().map(|errors| iisnode::unreadable(&errors));
     let Layers { draft, mut rows, mut problems, mut remarks } = layers;
     related(&draft, &rows, &mut problems);
 
@@ -92,7 +109,7 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, ConfigErrors> {
 
     let path = (sources.env)("PATH");
     let node = find_node(&draft, &rows, path.as_deref(), meant.iisnode.is_some(), &mut remarks)?;
-    let launch = app::resolve(&AppRequest {
+    let found = app::resolve(&AppRequest {
         settings: &draft.app,
         origin: &origin(&rows, "app.script"),
         folder: &folder,
@@ -101,10 +118,11 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, ConfigErrors> {
         node: &node,
         path: path.as_deref(),
     })
-    .map_err(|problem| match problem.origin {
-        Origin::Default => Problem { origin: origin(&rows, &problem.key), ..problem },
-        Origin::File { .. } | Origin::Environment(_) | Origin::Flag(_) | Origin::Profile(_) => problem,
-    })?;
+    .map_err(|problem| located(problem, &rows));
+    let launch = match found {
+        Err(_) if broken.is_some() => Launch::nothing(&folder, &node),
+        found => found?,
+    };
     let cpus = vcpus();
     let profile = draft.profile.unwrap_or(if meant.iisnode.is_some() { Profile::Iisnode } else { Profile::Native });
     show_effective(&mut rows, cpus, &runtime_dir, profile);
@@ -132,8 +150,17 @@ pub fn resolve(sources: &Sources) -> Result<Resolved, ConfigErrors> {
         watch: draft.watch,
         debugger: draft.debugger.resolve(),
         sources: config_sources,
+        broken,
     };
     Ok(Resolved { config, rows, files, remarks, node })
+}
+
+/// A problem with the place of its setting, where it has none of its own.
+fn located(problem: Problem, rows: &[Row]) -> Problem {
+    match problem.origin {
+        Origin::Default => Problem { origin: origin(rows, &problem.key), ..problem },
+        Origin::File { .. } | Origin::Environment(_) | Origin::Flag(_) | Origin::Profile(_) => problem,
+    }
 }
 
 /// Lays what iisnode's files say, or the defaults of the profile that was asked for, under everything else; the files

@@ -145,6 +145,7 @@ impl Origin {
             Some(Instruction::Answer(status, reason, text)) => page::status(status, &reason, &text),
             Some(Instruction::Redirect(status, location)) => page::redirect(status, &location),
             Some(Instruction::Offline) => page::offline(&self.offline_page).await,
+            Some(Instruction::Misconfigured) => page::misconfigured(self.bulletin.gate().broken().as_deref()),
             Some(Instruction::Failure { cause, worker, generation }) => match Cause::from_number(cause) {
                 Some(cause) => {
                     let process = worker.map(|worker| (WorkerId(worker), Generation(generation)));

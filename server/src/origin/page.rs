@@ -78,6 +78,24 @@ pub(super) async fn offline(page: &Path) -> Response<Body> {
     response
 }
 
+/// Why the configuration cannot be used, with the status that pages of errors for developers have. None: it can by now.
+pub(super) fn misconfigured(why: Option<&String>) -> Response<Body> {
+    let Some(why) = why else {
+        let mut response = status(503, "", "The configuration was read again just now.");
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("0"));
+        return response;
+    };
+    let text = escaped(why);
+    let page = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Configuration error</title></head>\n\
+         <body><h1>Configuration error</h1><pre>{text}</pre>\n\
+         <p>You see this page, with status 200, because devErrorsEnabled (errors.dev_pages) is on.</p></body></html>\n"
+    );
+    let mut response = html(StatusCode::OK, page);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
 /// A text as HTML shows it; control characters are named.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);

@@ -4,6 +4,7 @@
 //! instruction for a target; the client's own target never goes there.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use forebay_core::buf::{Chunk, Slice};
 use forebay_core::http1::{Framing, MethodClass, RequestHead, Target};
@@ -31,7 +32,18 @@ pub(super) enum Detour {
     Abort,
 }
 
+/// How often a held request looks whether it may go on. 5 ms.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 impl<E: Engine> Shard<E> {
+    /// Waits while requests are held, as long as they may wait for a worker at most: only then it shows where they go.
+    pub(super) async fn unheld(&self, patience: Duration) {
+        let until = E::now() + patience;
+        while self.bulletin.gate().is_held() && E::now() < until {
+            E::sleep_until(E::now() + LOOK_AGAIN).await;
+        }
+    }
+
     /// Where a request of a client goes, if not to the application. `is_trusted`: what the client says about its own
     /// client is believed.
     pub(super) fn detour(&self, head: &RequestHead<'_>, is_trusted: bool) -> Option<Detour> {
@@ -42,6 +54,9 @@ impl<E: Engine> Shard<E> {
         self.bulletin.origin()?;
         if gate.is_offline() {
             return Some(Detour::origin(&Instruction::Offline));
+        }
+        if gate.is_broken() {
+            return Some(Detour::origin(&Instruction::Misconfigured));
         }
         let site = gate.site();
         let rules = site.as_deref().map(|site| &*site.rules);

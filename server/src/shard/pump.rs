@@ -18,7 +18,7 @@ use forebay_transports::{Completion, Conn, Written};
 
 use super::lease::Lease;
 use super::op::{Op, settle, writer};
-use super::relay::{Garbled, Relay, Sent};
+use super::relay::{GATHER_TIME, Garbled, Relay, Sent};
 use super::timers::{TICK, Timer};
 use super::{Engine, Shard};
 
@@ -154,6 +154,7 @@ pub(super) async fn pump<'s, E: Engine>(
             Event::Worker(result) => flow.on_worker(result),
             Event::ClientRead(done) => flow.on_client_read(done),
             Event::ClientWrote(done) => flow.on_client_wrote(done),
+            Event::Deadline if flow.ends_gathering() => Ok(()),
             Event::Deadline => Err(fault),
         };
         if let Err(fault) = step {
@@ -163,6 +164,7 @@ pub(super) async fn pump<'s, E: Engine>(
     timer.clear();
     if result.is_err() {
         flow.relay.sent = flow.side.sent(flow.relay);
+        flow.relay.forget_gathered();
     }
     flow.side.settle(flow.relay).await;
     // A response that ends with its connection would look whole.
@@ -189,7 +191,7 @@ impl<'s, E: Engine, S: Side> Flow<'_, 's, E, S> {
     {
         let relay = &mut *self.relay;
         let window = relay.live.limits.window_bytes as usize;
-        if !client_writes.is_busy() && !relay.to_client.is_empty() {
+        if !client_writes.is_busy() && !relay.to_client.is_empty() && !relay.holds_back() {
             self.to_client = relay.to_client.len();
             self.client_write_since = self.shard.timers.now();
             client_writes.start(std::mem::take(&mut relay.to_client));
@@ -280,6 +282,9 @@ impl<'s, E: Engine, S: Side> Flow<'_, 's, E, S> {
         if self.to_client > 0 {
             at(self.client_write_since, limits.send_timeout, Fault::Client(Left::Slow));
         }
+        if let Some(since) = relay.gathers_since() {
+            at(since, GATHER_TIME, Fault::Stalled);
+        }
         if relay.is_tunnel() {
             let half_closed = self.client_finished || self.worker_finished;
             let wait = if half_closed { limits.send_timeout } else { limits.tunnel_idle_timeout };
@@ -304,6 +309,15 @@ impl<'s, E: Engine, S: Side> Flow<'_, 's, E, S> {
             at(self.worker_since, limits.response_idle_timeout, Fault::Stalled);
         }
         due
+    }
+
+    /// Whether it was a response's time to wait for more that has passed; it flows from now on.
+    fn ends_gathering(&mut self) -> bool {
+        let is_over = self.relay.gathers_since().is_some_and(|since| self.now() >= since + TICK + GATHER_TIME);
+        if is_over {
+            self.relay.flow();
+        }
+        is_over
     }
 
     fn on_client_read(&mut self, (result, chunk): Completion) -> Result<(), Fault> {

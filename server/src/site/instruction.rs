@@ -21,6 +21,8 @@ pub enum Instruction<'a> {
     Redirect(u16, Cow<'a, str>),
     /// Say that the application is offline.
     Offline,
+    /// Say why the configuration cannot be used.
+    Misconfigured,
     /// Explain why the application failed.
     Failure {
         /// The cause's number, see [`Cause::from_number`](crate::status::Cause::from_number).
@@ -50,6 +52,7 @@ impl<'a> Instruction<'a> {
             }
             Self::Redirect(status, location) => add(out, &[("/redirect?", &status.to_string()), ("&", location)]),
             Self::Offline => out.push_str("/offline"),
+            Self::Misconfigured => out.push_str("/misconfigured"),
             Self::Failure { cause, worker, generation } => {
                 let worker = worker.map(|worker| worker.to_string()).unwrap_or_default();
                 add(out, &[("/failure?", &cause.to_string()), ("&", &worker), ("&", &generation.to_string())]);
@@ -69,6 +72,7 @@ impl<'a> Instruction<'a> {
             "/answer" => Self::Answer(text()?.parse().ok()?, text()?, text()?),
             "/redirect" => Self::Redirect(text()?.parse().ok()?, text()?),
             "/offline" => Self::Offline,
+            "/misconfigured" => Self::Misconfigured,
             "/failure" => Self::Failure {
                 cause: text()?.parse().ok()?,
                 worker: text()?.parse().ok(),
@@ -92,6 +96,7 @@ mod tests {
             Instruction::Answer(403, odd.into(), "".into()),
             Instruction::Redirect(301, odd.into()),
             Instruction::Offline,
+            Instruction::Misconfigured,
             Instruction::Failure { cause: 5, worker: Some(3), generation: 7 },
             Instruction::Failure { cause: 5, worker: None, generation: 0 },
             Instruction::Debugger("ws".into(), odd.into()),

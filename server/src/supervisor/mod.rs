@@ -14,8 +14,12 @@
 //! What it deliberately does not do: touch a connection, give up on a worker, or judge one by anything but whether it
 //! is there and listens.
 
+mod assembly;
+mod broken;
 mod condition;
 mod debuggee;
+mod footprint;
+mod idle;
 pub mod inspector;
 pub mod logs;
 mod offline;
@@ -26,6 +30,7 @@ pub mod report;
 pub mod runtime_dir;
 mod settings;
 mod slot;
+mod stop;
 pub mod watch;
 
 use std::path::PathBuf;
@@ -34,20 +39,22 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use crossbeam::select;
-use forebay_core::drain::{Left, Processes, Shutdown, Step};
+use forebay_core::drain::{Shutdown, Step};
 use forebay_core::id::{Generation, WorkerId};
 use forebay_core::time::Timestamp;
 use forebay_core::worker::journey::Span;
 use forebay_core::worker::{State, Stuck, Want};
 use forebay_transports::machine::usable_cpus;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
 use crate::changes::{Changes, Watch};
-use crate::config::Config;
+use crate::config::{Config, Statuses};
 use crate::control_pipe::ControlPipe;
 use crate::origin::{Board, InspectedCell, Watching};
+use crate::page_out::PageOut;
 use crate::spawn;
+use assembly::Assembly;
 use logs::{Logs, Output};
 use recycle::Replacement;
 use runtime_dir::{RuntimeDir, StartError};
@@ -148,6 +155,11 @@ pub struct Supervisor {
     /// Workers for which another process is brought to readiness.
     replacements: Vec<Replacement>,
     stage: Stage,
+    assembly: Assembly,
+    /// When memory is looked at next.
+    look_at: Timestamp,
+    /// Whether there has been a configuration to start workers with.
+    has_begun: bool,
     /// Whether the application is to have no worker.
     is_offline: bool,
     /// How processes ended, for pages that explain failures.
@@ -160,6 +172,7 @@ pub struct Supervisor {
     /// When the last reload began.
     reloaded: Option<Timestamp>,
     control_pipe: Option<ControlPipe>,
+    page_out: PageOut,
     ever_ready: bool,
     outcome: Outcome,
     origin: Instant,
@@ -212,10 +225,13 @@ impl Supervisor {
         let debuggee = bulletin.debuggee().map(|route| bulletin.route(usize::from(route)).start);
         let debuggee = debuggee.map(|id| Slot::new(WorkerId(id), numbers, settings.clone(), &bulletin));
         let slots = slots.clone().map(slot).chain(debuggee).collect();
+        let assembly = Assembly::begin(config.workers.dispatch, &bulletin);
         let commands = bounded(Self::MESSAGES_MAX);
         Ok(Self {
             config,
             slots,
+            assembly,
+            look_at: Timestamp::ZERO,
             bulletin,
             reload: options.reload,
             preload: options.preload,
@@ -225,6 +241,7 @@ impl Supervisor {
             used: 0,
             replacements: Vec::new(),
             stage: Stage::Serving,
+            has_begun: false,
             is_offline: false,
             board: Arc::default(),
             inspected: Arc::default(),
@@ -232,6 +249,7 @@ impl Supervisor {
             reload_again: false,
             reloaded: None,
             control_pipe: None,
+            page_out: PageOut::default(),
             ever_ready: false,
             outcome: Outcome::Stopped,
             origin: Instant::now(),
@@ -275,8 +293,14 @@ impl Supervisor {
     pub fn run(mut self) -> Outcome {
         self.bulletin.set_stuck_after(self.config.workers.stuck_after);
         self.changes.set(Watch::new(&self.config));
-        self.open_control_pipe(self.config.workers.control_pipe);
-        self.start_workers();
+        match self.config.broken.take() {
+            Some(why) => self.on_broken(why),
+            None => {
+                self.has_begun = true;
+                self.open_control_pipe(self.config.workers.control_pipe);
+                self.start_workers();
+            }
+        }
         while !self.is_over() {
             self.wait();
             self.tick();
@@ -291,33 +315,13 @@ impl Supervisor {
 
     /// Wants as many workers as are configured.
     fn start_workers(&mut self) {
+        if !self.has_begun {
+            return;
+        }
         let count = self.config.workers.count.min(self.lanes.len());
         self.settle(count);
         for i in 0..count {
             self.with(self.serving(i), |slot, tools| slot.want(Want::Run, tools));
-        }
-    }
-
-    /// Takes the slots of the first `count` workers into use, and as many more as have processes.
-    fn settle(&mut self, count: usize) {
-        let each = usize::from(SLOTS_PER_WORKER);
-        let workers = &self.slots[..each * self.lanes.len()];
-        let busy = workers.iter().rposition(|slot| slot.life.state() != State::Down);
-        let used = each * count.max(busy.map_or(0, |i| i / each + 1));
-        if used != self.used {
-            self.used = used;
-            self.bulletin.set_used(0, u16::try_from(used).unwrap_or(u16::MAX));
-        }
-    }
-
-    /// Opens it if it is wanted. Once open it stays, for workers that know it.
-    fn open_control_pipe(&mut self, is_wanted: bool) {
-        if !is_wanted || self.control_pipe.is_some() {
-            return;
-        }
-        match ControlPipe::open(&self.config.workers.runtime_dir, self.commands.0.clone()) {
-            Ok(pipe) => self.control_pipe = Some(pipe),
-            Err(error) => error!(target: "forebay", "workers.control_pipe: cannot be opened: {error}"),
         }
     }
 
@@ -420,9 +424,12 @@ impl Supervisor {
         spawn::reap_orphans(|pid| self.slots.iter().any(|slot| slot.has_pid(pid)));
         self.poll_hopeless();
         self.poll_replacements();
+        self.poll_assembly();
+        self.poll_footprints();
         self.poll_reload();
         self.poll_debuggee();
         self.poll_stop();
+        self.poll_page_out();
         self.settle(self.workers_now());
     }
 
@@ -462,7 +469,9 @@ impl Supervisor {
     /// A program that does not exist will not exist a second later either: before anything was ever ready that is a
     /// mistake in the configuration, and the operator is better served by an exit code than by a loop.
     fn poll_hopeless(&mut self) {
-        if self.ever_ready || !matches!(self.stage, Stage::Serving) {
+        // In iisnode's way clients are told, and a reload may mend it.
+        let tells_clients = self.config.errors.statuses == Statuses::Iisnode;
+        if self.ever_ready || tells_clients || !matches!(self.stage, Stage::Serving) {
             return;
         }
         if let Some(slot) = self.slots.iter().find(|slot| slot.life.want() == Want::Run && slot.permanent.is_some()) {
@@ -472,61 +481,6 @@ impl Supervisor {
             if let Stage::Stopping(shutdown, _) = &mut self.stage {
                 shutdown.on_asked_again();
             }
-        }
-    }
-
-    fn stop(&mut self) {
-        let left = self.bulletin.left();
-        if self.outcome == Outcome::Stopped {
-            let (in_flight, waiting, connections) = (left.in_flight, left.waiting, left.connections);
-            info!(
-                target: "forebay",
-                "stopping: {in_flight} requests in flight, {waiting} waiting, {connections} clients connected"
-            );
-        }
-        self.abandon_reload();
-        self.replacements.clear();
-        self.bulletin.set_phase(Phase::Draining);
-        let shutdown = Shutdown::new(self.now(), self.config.workers.drain_timeout);
-        self.stage = Stage::Stopping(shutdown, Step::Drain);
-    }
-
-    fn poll_stop(&mut self) {
-        let (now, left) = (self.now(), self.bulletin.left());
-        let up = self.slots.iter().filter(|slot| slot.life.state().is_up());
-        let killed = up.clone().filter(|slot| slot.is_killed()).count();
-        let up = up.count();
-        let Stage::Stopping(shutdown, before) = &mut self.stage else { return };
-        let step = shutdown.poll(now, left, Processes { up, killed });
-        let before = std::mem::replace(before, step);
-        if step == before {
-            return;
-        }
-        if before == Step::Drain && left != Left::default() {
-            let (in_flight, waiting, connections) = (left.in_flight, left.waiting, left.connections);
-            warn!(
-                target: "forebay",
-                "no more time: {in_flight} requests in flight, {waiting} waiting and {connections} clients are cut"
-            );
-        }
-        if step == Step::End && up > 0 {
-            error!(target: "forebay", "{up} workers cannot be killed: ending without them");
-            self.outcome = Outcome::Failed;
-        }
-        let want = match step {
-            Step::Drain => return,
-            Step::Stop => Want::Stop,
-            Step::Kill | Step::End => Want::Kill,
-        };
-        for i in 0..self.slots.len() {
-            self.with(i, |slot, tools| slot.want(want, tools));
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        match &self.stage {
-            Stage::Stopping(_, step) => *step == Step::End,
-            Stage::Serving | Stage::Reloading(_) => false,
         }
     }
 }

@@ -19,6 +19,7 @@ use super::{Stage, Supervisor};
 use crate::bulletin::SLOTS_PER_WORKER;
 use crate::changes::Watch;
 use crate::config::Config;
+use crate::control_pipe::ControlPipe;
 use crate::live::Live;
 
 /// The new ones that are brought to readiness.
@@ -37,6 +38,19 @@ impl Trial {
 }
 
 impl Supervisor {
+    /// Takes the slots of the first `count` workers into use, and as many more as have processes.
+    pub(super) fn settle(&mut self, count: usize) {
+        let each = usize::from(SLOTS_PER_WORKER);
+        // Behind them is the slot of a process that is debugged, which is in use by itself.
+        let workers = &self.slots[..each * self.lanes.len()];
+        let busy = workers.iter().rposition(|slot| slot.life.state() != State::Down);
+        let used = each * count.max(busy.map_or(0, |i| i / each + 1));
+        if used != self.used {
+            self.used = used;
+            self.bulletin.set_used(0, u16::try_from(used).unwrap_or(u16::MAX));
+        }
+    }
+
     /// The slot of a worker's number that serves.
     pub(super) fn serving(&self, number: usize) -> usize {
         number * usize::from(SLOTS_PER_WORKER) + self.lanes[number]
@@ -58,25 +72,35 @@ impl Supervisor {
     }
 
     pub(super) fn on_reload(&mut self) {
-        if matches!(self.stage, Stage::Reloading(_)) {
-            info!(target: "forebay", "reload asked for again: follows the one that is under way");
+        if self.has_begun && self.is_busy() {
             self.reload_again = true;
-            return;
-        }
-        if self.is_offline {
-            info!(target: "forebay", "reload waits: the application is offline");
-            self.reload_again = true;
-            return;
-        }
-        if let Some(slot) = self.busy_spare() {
-            info!(target: "forebay", "reload waits: worker {} is on its way", slot.id);
-            self.reload_again = true;
+            // Clients who are to be told what is wrong are told now, not after what is under way.
+            if self.config.errors.dev_pages {
+                let _tried_out_later = self.read_again();
+            }
             return;
         }
         self.reload_again = false;
-        match (self.reload)() {
-            Ok(config) => self.try_out(config),
-            Err(why) => error!(target: "forebay", "reload failed, workers stay as they are: {why}"),
+        match self.read_again() {
+            Some(config) if self.has_begun => self.try_out(config),
+            Some(config) => self.begin(config),
+            None => {}
+        }
+    }
+
+    /// Whether something has to end before a reload can begin; the log says what.
+    fn is_busy(&self) -> bool {
+        if matches!(self.stage, Stage::Reloading(_)) {
+            info!(target: "forebay", "reload asked for again: follows the one that is under way");
+            true
+        } else if self.is_offline {
+            info!(target: "forebay", "reload waits: the application is offline");
+            true
+        } else if let Some(slot) = self.busy_spare() {
+            info!(target: "forebay", "reload waits: worker {} is on its way", slot.id);
+            true
+        } else {
+            false
         }
     }
 
@@ -133,11 +157,20 @@ impl Supervisor {
             self.with(self.serving(number), |slot, tools| slot.want(Want::Replaced, tools));
             self.lanes[number] = 1 - self.lanes[number];
         }
-        self.bulletin.set_stuck_after(trial.config.workers.stuck_after);
         self.changes.set(trial.watch);
+        self.adopt(*trial.config);
+        // Who came after a change that is yet to be tried out goes on waiting for that.
+        self.bulletin.gate().hold(self.bulletin.gate().is_held() && self.reload_again);
+        let took = Span(self.now().since(trial.began));
+        info!(target: "forebay", "reload done: {} new workers serve, after {took}", trial.count);
+    }
+
+    /// Works with another configuration from here on.
+    pub(super) fn adopt(&mut self, config: Config) {
+        self.bulletin.set_stuck_after(config.workers.stuck_after);
         // What needs a restart stays as it is, and is said again at the next reload.
         let runtime_dir = std::mem::take(&mut self.config.workers.runtime_dir);
-        let Config { launch, workers, affinity, limits, forwarding, response, errors, site, .. } = *trial.config;
+        let Config { launch, workers, affinity, limits, forwarding, response, errors, site, .. } = config;
         (self.config.launch, self.config.workers) = (launch, workers);
         self.config.workers.runtime_dir = runtime_dir;
         (self.config.affinity, self.config.limits, self.config.forwarding) = (affinity, limits, forwarding);
@@ -145,15 +178,28 @@ impl Supervisor {
         self.bulletin.set_live(&Arc::new(Live::of(&self.config)));
         self.config.site.rules = site.rules;
         self.site.iter().for_each(|watching| watching.set_rules(self.config.site.rules.clone()));
-        let took = Span(self.now().since(trial.began));
-        info!(target: "forebay", "reload done: {} new workers serve, after {took}", trial.count);
     }
 
     /// The new ones go, the old ones stay.
     pub(super) fn abandon_reload(&mut self) {
-        let Stage::Reloading(_) = std::mem::replace(&mut self.stage, Stage::Serving) else { return };
+        self.bulletin.gate().hold(false);
+        if !matches!(self.stage, Stage::Reloading(_)) {
+            return;
+        }
+        self.stage = Stage::Serving;
         for i in self.spares() {
             self.with(i, |slot, tools| slot.want(Want::Kill, tools));
+        }
+    }
+
+    /// Opens the control pipe if it is wanted. Once open it stays, for workers that know it.
+    pub(super) fn open_control_pipe(&mut self, is_wanted: bool) {
+        if !is_wanted || self.control_pipe.is_some() {
+            return;
+        }
+        match ControlPipe::open(&self.config.workers.runtime_dir, self.commands.0.clone()) {
+            Ok(pipe) => self.control_pipe = Some(pipe),
+            Err(error) => error!(target: "forebay", "workers.control_pipe: cannot be opened: {error}"),
         }
     }
 }

@@ -139,3 +139,80 @@ fn ones_own_flags_win_over_all_of_it() {
     served.server.log_has(": 2 worker(s) over ");
     served.stop();
 }
+
+#[test]
+fn t116_a_wrong_attribute_is_explained_to_clients() {
+    let served = Site::hello(COUNTER, r#"<iisnode idontexist="12" />"#).start();
+    let page = served.get("/hello.js");
+    assert_eq!(page.status, 200);
+    let text = page.text();
+    assert!(text.contains("unable to read the configuration file web.config"), "{text}");
+    assert!(text.contains("web.config:6: idontexist: unknown attribute of &lt;iisnode&gt;"), "{text}");
+    assert_eq!(page.field("cache-control").as_deref(), Some("no-cache"));
+    // Nothing was started with it; as soon as it is right, it is served.
+    assert_eq!(served.server.ready_pids().len(), 0);
+    served.site.write("web.config", web_config("hello.js", ""));
+    served.reload("can be used again");
+    assert_eq!(served.get("/hello.js").text(), "Hello, world 1");
+    served.stop();
+}
+
+#[test]
+fn a_web_config_that_is_no_xml_is_explained_too() {
+    let served = Site::new().file("hello.js", COUNTER).file("web.config", "<configuration>\n<iisnode a=b />").start();
+    let text = served.get("/").text();
+    assert!(text.contains("unable to read the configuration file web.config"), "{text}");
+    assert!(text.contains("web.config:2: not XML"), "{text}");
+    served.stop();
+}
+
+#[test]
+fn without_pages_of_errors_a_wrong_file_is_refused_at_the_start() {
+    let inside = r#"<iisnode idontexist="12" devErrorsEnabled="false" />"#;
+    let (status, said) = Site::hello(COUNTER, inside).fail();
+    assert_eq!(status.code(), Some(2), "{said}");
+    assert!(said.contains("idontexist: unknown attribute"), "{said}");
+}
+
+#[test]
+fn t126_yml_syntax() {
+    let served = Site::hello(COUNTER, "").start();
+    let good = ["", "foo:", "foo:    # comment", "foo: bar", "a: b\n\n\nc: d\n"];
+    let bad = [": foo", "   : bar", "loggingEnabled: foobar"];
+    for yml in good {
+        served.site.write("iisnode.yml", yml);
+        served.reload("reload done");
+        assert_eq!(served.get("/hello.js").text(), "Hello, world 1", "{yml:?}");
+    }
+    for yml in bad {
+        served.site.write("iisnode.yml", yml);
+        served.reload("cannot be used");
+        let page = served.get("/hello.js");
+        assert_eq!(page.status, 200, "{yml:?}");
+        assert!(page.text().contains("unable to read the configuration file iisnode.yml"), "{}", page.text());
+        std::fs::remove_file(served.site.path("iisnode.yml")).unwrap();
+        served.reload("reload done");
+        assert_eq!(served.get("/hello.js").text(), "Hello, world 1", "{yml:?}");
+    }
+    served.stop();
+}
+
+#[test]
+fn without_pages_of_errors_a_yml_that_becomes_wrong_changes_nothing() {
+    let served = Site::hello(COUNTER, r#"<iisnode devErrorsEnabled="false" />"#).start();
+    assert_eq!(served.get("/hello.js").text(), "Hello, world 1");
+    served.site.write("iisnode.yml", "nonsense");
+    served.reload("reload failed, workers stay as they are");
+    assert_eq!(served.get("/hello.js").text(), "Hello, world 2");
+    served.stop();
+}
+
+#[test]
+fn a_key_that_is_removed_falls_back() {
+    let served = Site::hello(ENVIRONMENT, "").file("iisnode.yml", "maxLogFiles: 7\nnode_env: a\n").start();
+    assert_eq!(served.get("/hello.js?IISNODE_MAXLOGFILES,NODE_ENV").text(), "7 a");
+    served.site.write("iisnode.yml", "node_env: b\n");
+    served.reload("reload done");
+    assert_eq!(served.get("/hello.js?IISNODE_MAXLOGFILES,NODE_ENV").text(), "20 b");
+    served.stop();
+}

@@ -6,6 +6,9 @@
 #[expect(dead_code, reason = "shared with another test target that uses all of it")]
 mod client;
 mod configuration;
+#[cfg(unix)]
+mod life;
+mod requests;
 #[path = "../end_to_end/response.rs"]
 #[expect(dead_code, reason = "shared with another test target that uses all of it")]
 mod response;

@@ -3,10 +3,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+
+use forebay::signals::Order;
 
 use super::response::Response;
 use super::server::Server;
+use super::wait::until;
 
 /// Says hello and counts its own requests, which tells workers apart.
 pub(crate) const COUNTER: &str = "let n = 0;
@@ -88,11 +91,22 @@ impl Site {
         command
     }
 
-    /// Starts a server for it and waits until clients can connect; their requests wait for workers, as upstream's do.
-    pub(crate) fn start(self) -> Served {
+    fn spawn(&self) -> Server {
         let runtime = tempfile::Builder::new().prefix("fb").tempdir_in("/tmp").unwrap();
         let child = self.command(runtime.path()).spawn().unwrap();
-        let mut server = Server::of(child, runtime);
+        Server::of(child, runtime)
+    }
+
+    /// Starts a server for it and expects that to end by itself.
+    pub(crate) fn fail(&self) -> (ExitStatus, String) {
+        let mut server = self.spawn();
+        let status = server.wait();
+        (status, server.whole_log())
+    }
+
+    /// Starts a server for it and waits until clients can connect; their requests wait for workers, as upstream's do.
+    pub(crate) fn start(self) -> Served {
+        let mut server = self.spawn();
         let banner = server.log_line(" worker(s) over ");
         let address = banner.split_once(" on http://").and_then(|(_, rest)| rest.split('/').next()?.parse().ok());
         server.address = address.expect("the banner names the address");
@@ -115,6 +129,13 @@ impl Served {
     /// The bodies of so many requests, one after another.
     pub(crate) fn bodies(&self, path: &str, count: usize) -> Vec<String> {
         (0..count).map(|_| self.get(path).text()).collect()
+    }
+
+    /// Has the configuration read again and waits until the log says this once more.
+    pub(crate) fn reload(&self, until_logged: &str) {
+        let before = self.server.log_count(until_logged);
+        self.server.tell(Order::Reload);
+        until("it was read again", || self.server.log_count(until_logged) > before);
     }
 
     /// Stops the server and expects that nothing is left behind.

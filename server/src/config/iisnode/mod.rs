@@ -19,7 +19,7 @@ mod yml;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::error::{Origin, Problem, Remark};
+use super::error::{ConfigErrors, Origin, Problem, Remark};
 use super::file;
 use super::layers::Layers;
 use super::resolve::Sources;
@@ -264,6 +264,20 @@ fn override_with(
         }
         Err((what, hint)) => layers.problems.push(Problem { origin, key: attribute.name.to_owned(), what, hint }),
     }
+}
+
+/// What clients are told about a configuration that cannot be used, in upstream's words first.
+pub(super) fn unreadable(errors: &ConfigErrors) -> String {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let what = errors.problems().first().map(|problem| match &problem.origin {
+        Origin::File { path, .. } => format!("the configuration file {}", name(path)),
+        Origin::Environment(variable) => format!("the environment variable {variable}"),
+        // A file that cannot be read at all is named by the key.
+        Origin::Default | Origin::Flag(_) | Origin::Profile(_) => {
+            format!("the configuration file {}", name(Path::new(&problem.key)))
+        }
+    });
+    format!("Forebay was unable to read {}.\n\n{errors}", what.unwrap_or_default())
 }
 
 /// The word for a profile.

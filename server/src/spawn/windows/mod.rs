@@ -35,7 +35,7 @@ use windows_sys::Win32::System::Threading::{
 use super::{Place, Usage};
 use job::Job;
 use link::Link;
-pub(crate) use look::{machine, own_cpu};
+pub(crate) use look::{machine, memory, own_cpu};
 pub(crate) use shell::{EXEC, command, is_program, program_names, quoted, shell};
 pub(crate) use table::processes_named;
 
