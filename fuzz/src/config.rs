@@ -61,7 +61,7 @@ fn check_problems(errors: &ConfigErrors, data: &[u8]) {
                 assert!((1..=lines).contains(line), "{problem}");
             }
             Origin::Default => assert!(concerns_the_whole_file(problem), "{problem}"),
-            Origin::Environment(_) | Origin::Flag(_) => panic!("{problem}"),
+            Origin::Environment(_) | Origin::Flag(_) | Origin::Profile(_) => panic!("{problem}"),
         }
         assert!(problem.to_string().starts_with("error: "));
     }

@@ -11,6 +11,7 @@ pub mod input;
 pub mod lifecycle;
 pub mod model;
 pub mod pipe;
+pub mod site;
 pub mod strict;
 
 /// A target: the name of its binary and of its folder under `corpus/`, and its function.
@@ -27,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     ("dispatch", dispatch::run),
     ("lifecycle", lifecycle::run),
     ("config", config::run),
+    ("site", site::run),
     ("pipe_decode", pipe::decode),
     ("pipe_state", pipe::state),
 ];

@@ -30,7 +30,7 @@ use forebay_transports::Endpoint;
 
 pub use event::Event;
 pub use footprint::Footprint;
-pub use gate::Gate;
+pub use gate::{Gate, SESSION_COOKIE};
 use routes::Route;
 pub use routes::{SLOTS_PER_WORKER, WORKERS_ROOM};
 pub use station::{Condition, Station};
@@ -206,6 +206,8 @@ pub struct Bulletin {
     routes: Vec<Route>,
     /// The route whose one slot is no worker but the origin.
     origin: Option<u16>,
+    /// The route whose one slot is the process that somebody debugs.
+    debuggee: Option<u16>,
     gate: Gate,
     endpoints: Endpoints,
     shards: Box<[CachePadded<ShardStats>]>,
@@ -230,6 +232,7 @@ impl Bulletin {
             slots: (0..slots).map(|_| CachePadded::default()).collect(),
             routes: routes.into_iter().map(Route::new).collect(),
             origin: None,
+            debuggee: None,
             gate: Gate::default(),
             endpoints,
             shards: (0..shards).map(|_| CachePadded::default()).collect(),
@@ -409,9 +412,10 @@ impl Bulletin {
     pub fn left(&self) -> Left {
         let sum =
             |count: fn(&ShardStats) -> &AtomicU64| -> u64 { self.shards.iter().map(|s| count(s).load(Relaxed)).sum() };
-        let origin = self.origin.map(|route| WorkerId(self.route(usize::from(route)).start));
+        let others = [self.origin, self.debuggee].into_iter().flatten();
+        let others = others.map(|route| WorkerId(self.route(usize::from(route)).start));
         Left {
-            in_flight: self.in_use().chain(origin).map(|worker| u64::from(self.in_flight(worker))).sum(),
+            in_flight: self.in_use().chain(others).map(|worker| u64::from(self.in_flight(worker))).sum(),
             waiting: sum(|stats| &stats.waiting),
             connections: sum(|stats| &stats.connections).saturating_sub(sum(|stats| &stats.tunnels)),
         }

@@ -29,7 +29,7 @@ const PLATFORM: &[(&str, &str)] = &[
 ];
 
 /// Settings that nothing reads yet, with the reason. Empty is the aim.
-const UNREAD: &[(&str, &str)] = &[("debugger", "to come"), ("path_segment", "to come"), ("ports", "to come")];
+const UNREAD: &[(&str, &str)] = &[];
 
 struct Source {
     /// From the root, with slashes.

@@ -10,7 +10,10 @@ use std::sync::atomic::Ordering::{Acquire, Release};
 
 use arc_swap::{ArcSwapOption, Guard};
 
-use crate::site::Site;
+use crate::site::{DebugAddress, Site};
+
+/// The cookie whose value, the secret of a session, leads a request to the process that is debugged.
+pub const SESSION_COOKIE: &str = "forebay-debug";
 
 /// Some requests are answered by others than the application: ask the site.
 const SITE: u8 = 1;
@@ -21,6 +24,10 @@ const OFFLINE: u8 = 2;
 const BROKEN: u8 = 4;
 /// Requests wait for workers that are on their way.
 const HELD: u8 = 8;
+/// The debugger has an address.
+const DEBUGGER: u8 = 16;
+/// Somebody debugs.
+const SESSION: u8 = 32;
 
 /// The gate before the application.
 #[derive(Default)]
@@ -28,6 +35,8 @@ pub struct Gate {
     flags: AtomicU8,
     site: ArcSwapOption<Site>,
     broken: ArcSwapOption<String>,
+    debugger: ArcSwapOption<DebugAddress>,
+    session: ArcSwapOption<String>,
 }
 
 impl Gate {
@@ -65,6 +74,32 @@ impl Gate {
     #[must_use]
     pub fn site(&self) -> Guard<Option<Arc<Site>>> {
         self.site.load()
+    }
+
+    /// Where the debugger is reached, if it is on.
+    #[must_use]
+    pub fn debugger(&self) -> Guard<Option<Arc<DebugAddress>>> {
+        self.debugger.load()
+    }
+
+    /// The secret of whoever debugs, if somebody does.
+    #[must_use]
+    pub fn session(&self) -> Option<Guard<Option<Arc<String>>>> {
+        (self.flags.load(Acquire) & SESSION != 0).then(|| self.session.load())
+    }
+
+    /// Says where the debugger is reached. Control plane only.
+    pub fn set_debugger(&self, address: Option<DebugAddress>) {
+        let is_some = address.is_some();
+        self.debugger.store(address.map(Arc::new));
+        self.set(DEBUGGER, is_some);
+    }
+
+    /// Says what whoever debugs has for a secret. Control plane only.
+    pub fn set_session(&self, secret: Option<String>) {
+        let is_some = secret.is_some();
+        self.session.store(secret.map(Arc::new));
+        self.set(SESSION, is_some);
     }
 
     /// Says who answers what from now on. Control plane only.

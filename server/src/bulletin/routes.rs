@@ -31,20 +31,31 @@ impl Route {
 }
 
 impl Bulletin {
-    /// The same with one route and one slot more, behind all workers, for the [origin](crate::origin).
+    /// The same with two routes of one slot each more, behind all workers: for the [origin](crate::origin), and for a
+    /// process that somebody debugs.
     #[must_use]
     pub fn with_origin(mut self) -> Self {
-        let (slot, route) = (self.slots(), self.routes.len());
-        self.slots = self.slots.into_iter().chain([CachePadded::default()]).collect();
-        self.routes.push(Route::new(slot..slot + 1));
-        self.origin = u16::try_from(route).ok();
+        (self.origin, self.debuggee) = (self.add_route(), self.add_route());
         self
+    }
+
+    fn add_route(&mut self) -> Option<u16> {
+        let (slot, route) = (self.slots(), self.routes.len());
+        self.slots = std::mem::take(&mut self.slots).into_iter().chain([CachePadded::default()]).collect();
+        self.routes.push(Route::new(slot..slot + 1));
+        u16::try_from(route).ok()
     }
 
     /// The origin's route, where there is one.
     #[must_use]
     pub fn origin(&self) -> Option<u16> {
         self.origin
+    }
+
+    /// The route of the process that somebody debugs, where there can be one.
+    #[must_use]
+    pub fn debuggee(&self) -> Option<u16> {
+        self.debuggee
     }
 
     /// What keeps requests from the application.
@@ -75,11 +86,9 @@ impl Bulletin {
 
     /// The slots in use by workers, over all routes.
     pub fn in_use(&self) -> impl Iterator<Item = WorkerId> {
-        let origin = self.origin.map(usize::from);
-        (0..self.routes.len())
-            .filter(move |&route| Some(route) != origin)
-            .flat_map(|route| self.route(route))
-            .map(WorkerId)
+        let others = [self.origin, self.debuggee].map(|route| route.map(usize::from));
+        let routes = (0..self.routes.len()).filter(move |&route| !others.contains(&Some(route)));
+        routes.flat_map(|route| self.route(route)).map(WorkerId)
     }
 
     /// How many routes there are.

@@ -44,7 +44,8 @@ fn only_slots_in_use_are_looked_at() {
 #[test]
 fn the_origin_is_no_worker() {
     let b = bulletin().with_origin();
-    assert_eq!((b.origin(), b.route(2), b.slots()), (Some(2), 3..4, 4));
+    assert_eq!((b.origin(), b.route(2), b.slots()), (Some(2), 3..4, 5));
+    assert_eq!((b.debuggee(), b.route(3)), (Some(3), 4..5));
     assert_eq!(b.in_use().count(), 3);
     let notice = Notice { generation: Generation(1), home: 0, door: Door::Open };
     b.publish(WorkerId(3), notice);

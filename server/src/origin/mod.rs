@@ -8,8 +8,11 @@
 //! What it deliberately does not do: decide. That is the site's business, in the shard, before anything comes here.
 
 mod board;
+mod bridge;
+mod debugger;
 mod failure;
 mod files;
+mod inspected;
 mod listen;
 mod page;
 mod watch;
@@ -33,6 +36,8 @@ use crate::bulletin::{Bulletin, Door, Notice};
 use crate::site::Instruction;
 use crate::status::Cause;
 pub use board::{Board, Last};
+pub use debugger::Debugger;
+pub use inspected::{Inspected, InspectedCell};
 pub use watch::{Watch, Watching, watch};
 
 /// Threads that read files for the origin. 4: as many reads are under way at a time.
@@ -48,6 +53,8 @@ struct Origin {
     offline_page: PathBuf,
     /// How processes ended.
     board: Arc<Board>,
+    /// The debugger, where it is on.
+    debugger: Option<Debugger>,
 }
 
 /// The origin's place in the file system; removed when dropped.
@@ -63,11 +70,16 @@ impl Drop for Running {
 }
 
 /// Starts the origin of a bulletin that has a route for it, and opens its door. `offline_page` is what clients see while
-/// the application is offline, `board` what is known of processes that ended.
+/// the application is offline, `board` what is known of processes that ended, `debugger` the debugger where it is on.
 ///
 /// # Errors
 /// Its endpoint cannot be listened on, or no thread can be made.
-pub fn start(bulletin: &Arc<Bulletin>, offline_page: PathBuf, board: Arc<Board>) -> io::Result<Option<Running>> {
+pub fn start(
+    bulletin: &Arc<Bulletin>,
+    offline_page: PathBuf,
+    board: Arc<Board>,
+    debugger: Option<Debugger>,
+) -> io::Result<Option<Running>> {
     let Some(route) = bulletin.origin() else { return Ok(None) };
     let slot = WorkerId(bulletin.route(usize::from(route)).start);
     let generation = Generation(1);
@@ -81,7 +93,7 @@ pub fn start(bulletin: &Arc<Bulletin>, offline_page: PathBuf, board: Arc<Board>)
         let _inside = runtime.enter();
         listen::Listener::open(&endpoint)?
     };
-    let origin = Arc::new(Origin { bulletin: Arc::clone(bulletin), offline_page, board });
+    let origin = Arc::new(Origin { bulletin: Arc::clone(bulletin), offline_page, board, debugger });
     let serve = move || runtime.block_on(origin.accept(listener));
     thread::Builder::new().name("origin".into()).spawn(serve)?;
     bulletin.publish(slot, Notice { generation, home: 0, door: Door::Open });
@@ -114,7 +126,8 @@ impl Origin {
             let origin = Arc::clone(&self);
             async move { Ok::<_, Infallible>(origin.answer(request).await) }
         };
-        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer));
+        let connection =
+            http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).with_upgrades();
         // A shard that breaks off has its reasons, and says so itself.
         let _ended = connection.await;
     }
@@ -140,7 +153,11 @@ impl Origin {
                 }
                 None => page::status(500, "", ""),
             },
-            Some(Instruction::Debugger(..)) | None => page::status(404, "", ""),
+            Some(Instruction::Debugger(rest, query)) => match &self.debugger {
+                Some(debugger) => debugger.answer(&rest, &query, request).await,
+                None => page::status(404, "", ""),
+            },
+            None => page::status(404, "", ""),
         }
     }
 }

@@ -87,8 +87,8 @@ fn wait_and_drain(bulletin: &Bulletin, told: &Receiver<Command>, log: Option<&Ac
                 log.into_iter().for_each(AccessLogHandle::reopen);
                 warn!(target: "forebay", "no workers to reload: they are not ours; the access log is opened again");
             }
-            // Whose application is offline is not known here.
-            (Some(Command::Offline(_)) | None, _) => {}
+            // Whose application is offline, or debugged, is not known here.
+            (Some(Command::Offline(_) | Command::Inspect { .. } | Command::EndInspection) | None, _) => {}
         }
     }
 }

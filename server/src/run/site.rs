@@ -4,8 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use crate::bulletin::Bulletin;
-use crate::config::Config;
-use crate::origin::{self, Running, Watch};
+use crate::config::{Config, DebuggerConfig};
+use crate::origin::{self, Debugger, Running, Watch};
+use crate::site::DebugAddress;
 use crate::supervisor::runtime_dir::StartError;
 use crate::supervisor::{Command, Supervisor};
 
@@ -16,8 +17,12 @@ pub(super) fn start_origin(
     supervisor: &mut Supervisor,
 ) -> Result<Option<Running>, StartError> {
     let offline_page = config.launch.cwd.join(&config.site.offline_page);
-    let running = origin::start(bulletin, offline_page.clone(), supervisor.board()).map_err(cannot_start)?;
     let commands = supervisor.commands();
+    let debugger = config.debugger.clone().map(|debugger| {
+        bulletin.gate().set_debugger(Some(address(config, &debugger)));
+        Debugger::new(Arc::clone(bulletin), debugger, supervisor.inspected(), commands.clone())
+    });
+    let running = origin::start(bulletin, offline_page.clone(), supervisor.board(), debugger).map_err(cannot_start)?;
     let watching = origin::watch(Watch {
         bulletin: Arc::clone(bulletin),
         offline_page,
@@ -30,6 +35,16 @@ pub(super) fn start_origin(
     .map_err(cannot_start)?;
     supervisor.tell_site(watching);
     Ok(running)
+}
+
+/// Where the debugger is reached: behind the script, where the command names one.
+fn address(config: &Config, debugger: &DebuggerConfig) -> DebugAddress {
+    let mut scripts = config.launch.args.iter().filter_map(|arg| {
+        let path = config.launch.cwd.join(arg);
+        let below = path.strip_prefix(&config.launch.cwd).ok()?.to_string_lossy().replace('\\', "/");
+        path.is_file().then_some(below)
+    });
+    DebugAddress { segment: debugger.path_segment.clone(), script: scripts.next().unwrap_or_default() }
 }
 
 fn cannot_start(error: io::Error) -> StartError {

@@ -18,13 +18,16 @@ use super::op::Op;
 use super::record::Outcome;
 use super::relay::Relay;
 use super::{Engine, Shard};
-use crate::site::{self, Decision, Instruction};
+use crate::bulletin::SESSION_COOKIE;
+use crate::site::{self, Asked, Decision, Instruction};
 use crate::status::Cause;
 
 /// Where a request goes that is not for the application.
 pub(super) enum Detour {
     /// To the origin, with this target.
     Origin(String),
+    /// To the process that is debugged: whoever debugs it has sent it.
+    Debuggee(u16),
     /// Nowhere: the connection is closed.
     Abort,
 }
@@ -57,7 +60,20 @@ impl<E: Engine> Shard<E> {
             return Some(Detour::origin(&Instruction::Misconfigured));
         }
         let site = gate.site();
-        let site = site.as_deref()?;
+        let rules = site.as_deref().map(|site| &*site.rules);
+        if let Some(debugger) = gate.debugger().as_deref() {
+            let target = std::str::from_utf8(path_of(head)?).unwrap_or_default();
+            match debugger.asked(rules, target) {
+                None => {}
+                Some(Asked::Redirect(to)) => return Some(Detour::origin(&Instruction::Redirect(301, to.into()))),
+                Some(Asked::Below(rest, query)) => {
+                    return Some(Detour::origin(&Instruction::Debugger(rest.into(), query.into())));
+                }
+            }
+        }
+        let is_debugging = gate.session().is_some_and(|secret| secret.as_deref().is_some_and(|it| brings(head, it)));
+        let debuggee = self.bulletin.debuggee().filter(|_| is_debugging).map(Detour::Debuggee);
+        let Some(site) = site.as_deref() else { return debuggee };
         // Heads are ASCII where it matters: the method is one of a list, targets are visible characters.
         let request = site::Request {
             method: std::str::from_utf8(head.method).unwrap_or_default(),
@@ -66,7 +82,7 @@ impl<E: Engine> Shard<E> {
             fields: &head.fields,
         };
         match site.decide(&request, &mut self.rewriting.borrow_mut()) {
-            Decision::Application => None,
+            Decision::Application => debuggee,
             Decision::Origin(instruction) => Some(Detour::origin(&instruction)),
             Decision::Abort => Some(Detour::Abort),
         }
@@ -149,6 +165,16 @@ fn path_of<'h>(head: &RequestHead<'h>) -> Option<&'h [u8]> {
         Target::Absolute { .. } => Some(b"/"),
         Target::Authority(_) | Target::Asterisk => None,
     }
+}
+
+/// Whether a request has the cookie of whoever debugs.
+fn brings(head: &RequestHead<'_>, secret: &str) -> bool {
+    let cookies = head.fields.iter().filter(|field| field.name.eq_ignore_ascii_case(b"cookie"));
+    let mut pairs = cookies.flat_map(|field| field.value.split(|&byte| byte == b';')).map(<[u8]>::trim_ascii);
+    pairs.any(|pair| {
+        let value = pair.strip_prefix(SESSION_COOKIE.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
+        value.is_some_and(|value| value == secret.as_bytes())
+    })
 }
 
 /// Whether the proxy in front says that its client came over HTTPS.

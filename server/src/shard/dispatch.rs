@@ -66,7 +66,7 @@ impl<E: Engine> Shard<E> {
         let count = usize::from(slots.end - slots.start);
         let worker = |i: usize| WorkerId(slots.start + u16::try_from(i).unwrap_or(u16::MAX));
         let now = self.timers.now();
-        let frames_only = self.frames_only && !self.is_origin(route);
+        let frames_only = self.frames_only && !self.is_plain(route);
         let at = |i| {
             let (worker, notice) = (worker(i), self.bulletin.notice(worker(i)));
             let open = notice.door == Door::Open

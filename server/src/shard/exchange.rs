@@ -63,6 +63,10 @@ pub(super) async fn exchange<E: Engine>(
     let after = match shard.detour(parsed, live.trusts(client.address)) {
         None => serve(shard, client, client_reads, &request, began, rest, &mut outcome).await,
         Some(Detour::Abort) => After::Abort,
+        Some(Detour::Debuggee(route)) => {
+            let request = Request { route, ..request };
+            Box::pin(serve(shard, client, client_reads, &request, began, rest, &mut outcome)).await
+        }
         // In a place of its own: an exchange with the application need not carry room for it.
         Some(Detour::Origin(target)) => {
             Box::pin(serve_by_origin(shard, client, client_reads, &request, &target, began, rest, &mut outcome)).await

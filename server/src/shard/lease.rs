@@ -128,6 +128,11 @@ impl<E: Engine> Shard<E> {
         &self.queues[usize::from(route)]
     }
 
+    /// Whether a route is served over HTTP, whatever is asked of workers: the origin's, and the debugged process's.
+    pub(super) fn is_plain(&self, route: u16) -> bool {
+        self.is_origin(route) || self.bulletin.debuggee() == Some(route)
+    }
+
     /// Whether a route is the origin's, behind which there is no worker.
     pub(super) fn is_origin(&self, route: u16) -> bool {
         self.bulletin.origin() == Some(route)

@@ -10,6 +10,7 @@
 //! Invariants: a path is served in the form in which it was judged ([`path`]); a hidden name, or one below a hidden
 //! folder, is never served; what a client wrote is data in an instruction, never the instruction.
 
+mod debugger;
 mod handlers;
 mod index;
 mod instruction;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use debugger::{Asked, DebugAddress};
 pub use handlers::Handler;
 pub use index::{ENTRIES_MAX, Index, Kind};
 pub use instruction::Instruction;

@@ -17,6 +17,7 @@
 mod assembly;
 mod broken;
 mod condition;
+mod debuggee;
 mod footprint;
 mod idle;
 pub mod inspector;
@@ -50,7 +51,7 @@ use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
 use crate::changes::{Changes, Watch};
 use crate::config::Config;
 use crate::control_pipe::ControlPipe;
-use crate::origin::{Board, Watching};
+use crate::origin::{Board, InspectedCell, Watching};
 use crate::page_out::PageOut;
 use crate::spawn;
 use assembly::Assembly;
@@ -71,6 +72,15 @@ pub enum Command {
     Stop,
     /// The application is to be offline, or to come back: no worker runs meanwhile.
     Offline(bool),
+    /// Start a process that is debugged, with its inspector on a loopback port.
+    Inspect {
+        /// The port.
+        port: u16,
+        /// Whether it stops before the first line.
+        brk: bool,
+    },
+    /// End that process.
+    EndInspection,
 }
 
 /// How the server ended.
@@ -154,6 +164,8 @@ pub struct Supervisor {
     is_offline: bool,
     /// How processes ended, for pages that explain failures.
     board: Arc<Board>,
+    /// How it is with the process that is debugged.
+    inspected: Arc<InspectedCell>,
     /// Told when a reload changes who answers what.
     site: Option<Watching>,
     reload_again: bool,
@@ -209,7 +221,10 @@ impl Supervisor {
             let number = (id - slots.start) / SLOTS_PER_WORKER;
             Slot::new(WorkerId(id), number, settings.clone(), &bulletin)
         };
-        let slots = slots.clone().map(slot).collect();
+        // Behind those of the workers, and with a number that none of them has.
+        let debuggee = bulletin.debuggee().map(|route| bulletin.route(usize::from(route)).start);
+        let debuggee = debuggee.map(|id| Slot::new(WorkerId(id), numbers, settings.clone(), &bulletin));
+        let slots = slots.clone().map(slot).chain(debuggee).collect();
         let assembly = Assembly::begin(config.workers.dispatch, &bulletin);
         let commands = bounded(Self::MESSAGES_MAX);
         // Before there are clients: one that came earlier would wait for a worker.
@@ -232,6 +247,7 @@ impl Supervisor {
             has_begun: false,
             is_offline: false,
             board: Arc::default(),
+            inspected: Arc::default(),
             site: None,
             reload_again: false,
             reloaded: None,
@@ -259,6 +275,12 @@ impl Supervisor {
     #[must_use]
     pub fn board(&self) -> Arc<Board> {
         Arc::clone(&self.board)
+    }
+
+    /// Where it says how it is with the process that is debugged.
+    #[must_use]
+    pub fn inspected(&self) -> Arc<InspectedCell> {
+        Arc::clone(&self.inspected)
     }
 
     /// Whom to tell when a reload changes who answers what.
@@ -336,7 +358,8 @@ impl Supervisor {
         let draining = self.slots[..self.used].iter().any(|slot| slot.life.state() == State::Draining)
             || matches!(self.stage, Stage::Stopping(_, Step::Drain));
         let most = if draining { Self::TURN_DRAINING } else { Self::TURN_MAX };
-        let due = self.slots[..self.used].iter().map(Slot::next).min().unwrap_or(Timestamp::NEVER);
+        let debuggee = self.debuggee().map(|i| &self.slots[i]);
+        let due = self.slots[..self.used].iter().chain(debuggee).map(Slot::next).min().unwrap_or(Timestamp::NEVER);
         let timeout = due.since(self.now()).min(most);
         select! {
             recv(self.commands.1) -> command => if let Ok(command) = command { self.on_command(command) },
@@ -350,6 +373,9 @@ impl Supervisor {
         let now = self.now();
         match (command, &mut self.stage) {
             (Command::Offline(offline), _) => self.on_offline(offline),
+            (Command::Inspect { .. } | Command::EndInspection, Stage::Stopping(..)) => {}
+            (Command::Inspect { port, brk }, _) => self.on_inspect(port, brk),
+            (Command::EndInspection, _) => self.on_inspected(),
             (Command::Reload, Stage::Stopping(..)) => {
                 warn!(target: "forebay", "reload ignored: the server is stopping");
             }
@@ -387,7 +413,7 @@ impl Supervisor {
         while let Some(event) = self.bulletin.take_event() {
             self.on_event(event);
         }
-        for i in 0..self.used {
+        for i in (0..self.used).chain(self.debuggee()) {
             self.with(i, Slot::tick);
             self.ever_ready |= self.slots[i].life.state() == State::Ready;
         }
@@ -397,6 +423,7 @@ impl Supervisor {
         self.poll_assembly();
         self.poll_footprints();
         self.poll_reload();
+        self.poll_debuggee();
         self.poll_stop();
         self.poll_page_out();
         self.settle(self.workers_now());

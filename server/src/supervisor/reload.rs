@@ -41,7 +41,9 @@ impl Supervisor {
     /// Takes the slots of the first `count` workers into use, and as many more as have processes.
     pub(super) fn settle(&mut self, count: usize) {
         let each = usize::from(SLOTS_PER_WORKER);
-        let busy = self.slots.iter().rposition(|slot| slot.life.state() != State::Down);
+        // Behind them is the slot of a process that is debugged, which is in use by itself.
+        let workers = &self.slots[..each * self.lanes.len()];
+        let busy = workers.iter().rposition(|slot| slot.life.state() != State::Down);
         let used = each * count.max(busy.map_or(0, |i| i / each + 1));
         if used != self.used {
             self.used = used;

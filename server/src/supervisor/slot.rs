@@ -187,6 +187,11 @@ impl Slot {
         self.act(tools);
     }
 
+    /// Where its inspector listens, once it does.
+    pub(super) fn inspector(&self) -> Option<String> {
+        self.worker.as_ref().and_then(|worker| worker.tail.inspector().look())
+    }
+
     /// Whether somebody may look into it: its inspector was asked for, or is open.
     pub(super) fn is_debugged(&self) -> bool {
         let is_open = |worker: &Worker| worker.tail.inspector().look().is_some();

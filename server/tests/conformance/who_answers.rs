@@ -54,6 +54,25 @@ fn t104_a_body_comes_back() {
     served.stop();
 }
 
+/// Without `?foo`, of which upstream's own test expects what upstream does not do.
+#[test]
+fn t109_the_debugger_from_start_to_end() {
+    let served = Site::hello(HELLO, "").start();
+    let ask = |query: &str| {
+        let request = format!("GET /hello.js/debug{query} HTTP/1.1\r\nHost: {}\r\n\r\n", served.server.address);
+        served.server.connect().request(request)
+    };
+    assert_eq!(ask("").status, 301);
+    assert_eq!(ask("/").status, 200);
+    let killed = "The debugger and debugee processes have been killed.";
+    assert_eq!(ask("/?kill").text(), killed);
+    assert_eq!(ask("/?kill").text(), "The debugger for the application is not running.");
+    let stopped = ask("/?brk");
+    assert!(stopped.status == 200 && stopped.text().contains("js_app.html"), "{stopped:?}");
+    assert_eq!(ask("/?kill").text(), killed);
+    served.stop();
+}
+
 #[test]
 fn t111_what_no_handler_matches_does_not_exist() {
     let served = Site::hello(HELLO, "<iisnode loggingEnabled=\"false\" debuggingEnabled=\"false\" />").start();

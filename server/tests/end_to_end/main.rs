@@ -13,6 +13,7 @@ mod client;
 mod connections;
 mod crashes;
 mod debug_header;
+mod debugger;
 mod dispatching;
 mod engines;
 mod forwarding;
