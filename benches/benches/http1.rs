@@ -98,7 +98,7 @@ fn responses(c: &mut Criterion) {
             let facts = judge_response(&head, &request).expect("the head is acceptable");
             let delivery = Delivery::plan(&request, &facts, true);
             let mut out = pool.take(ChunkSize::Medium);
-            encode_response(&head, &facts, &delivery, Some(DATE), &mut out).expect("it fits");
+            encode_response(&head, &facts, &delivery, Some(DATE), b"", &mut out).expect("it fits");
             out.freeze()
         });
     });

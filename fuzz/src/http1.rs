@@ -107,7 +107,7 @@ pub fn response_head(data: &[u8]) {
     let Ok(facts) = judge_response(&head, &request) else { return };
     let delivery = Delivery::plan(&request, &facts, true);
     let mut out = Vec::new();
-    encode_response(&head, &facts, &delivery, Some(b"Thu, 01 Jan 1970 00:00:00 GMT"), &mut out).expect("no bound");
+    encode_response(&head, &facts, &delivery, Some(b"Thu, 01 Jan 1970 00:00:00 GMT"), b"", &mut out).expect("no bound");
     if !delivery.sends_head {
         assert!(out.is_empty() && facts.informational);
         return;

@@ -171,7 +171,7 @@ fn check_reply(head: &forebay_core::pipe::Response<'_>, body: u32) {
         let mut digits = [0; 20];
         let Ok(reply) = Reply::plan(head, body, &facts(request), true, &mut digits) else { continue };
         let mut out = Vec::new();
-        reply.encode(b"Thu, 01 Jan 1970 00:00:00 GMT", &mut out).expect("no bound");
+        reply.encode(b"Thu, 01 Jan 1970 00:00:00 GMT", b"", &mut out).expect("no bound");
         if out.is_empty() {
             assert!(!reply.delivery().sends_head);
             continue;

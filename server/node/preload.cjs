@@ -22,6 +22,7 @@
 
 const endpoint = process.env.FOREBAY_ENDPOINT;
 const pipe = process.env.FOREBAY_PIPE;
+const isWindows = process.platform === 'win32';
 if (require('worker_threads').isMainThread && !require('cluster').isWorker) {
   const inherit = process.env.FOREBAY_INHERIT === '1';
   const orders = process.env.FOREBAY_ORDERS;
@@ -34,9 +35,21 @@ if (require('worker_threads').isMainThread && !require('cluster').isWorker) {
   const options = `${process.execArgv.join(' ')} ${process.env.NODE_OPTIONS}`;
   if (endpoint && process.debugPort === 9229 && !options.includes('--inspect')) process.debugPort = 0;
   if (orders && !inherit) require('./worker/orders.cjs').takeOrders(orders);
-  if (endpoint && !orders) require('./worker/term.cjs').shutdownByMessage();
+  if (endpoint && !orders) shutdownByMessage();
   if (endpoint) takeOver(endpoint, inherit, orders);
   else require('./worker/attach.cjs').announce({ pipe, worker: numberOf('FOREBAY_WORKER', 0xffff), generation: 0 });
+}
+
+/**
+ * Once the application listens for messages, SIGTERM may become one (see worker/term.cjs). A process that has a parent to
+ * talk to means its parent, and is left alone.
+ */
+function shutdownByMessage() {
+  process.on('newListener', function onListener(name) {
+    if (name !== 'message' || process.channel) return;
+    process.removeListener('newListener', onListener);
+    process.on('SIGTERM', require('./worker/term.cjs').onTerm);
+  });
 }
 
 /** Removes Forebay's variables and its own `--require`, so that child processes start as if Forebay were not there. */
@@ -146,26 +159,58 @@ function takeOver(endpoint, inherit, orders) {
     };
     const { feed } = require('./worker/links.cjs');
     const hidden = `${endpoint}~`;
-    if (process.platform === 'win32' || exists(endpoint) || Buffer.byteLength(hidden) > 103) {
+    if (exists(endpoint) || Buffer.byteLength(hidden) > 103) {
       listen.call(server, ...moved(request, endpoint));
       if (server._handle) taken.links = feed(server, about, fed);
       return server;
     }
-    remove(hidden);
-    listen.call(server, ...moved(request, hidden));
+    if (isWindows) listenUnseen(server, request, hidden);
+    else {
+      remove(hidden);
+      listen.call(server, ...moved(request, hidden));
+    }
     const handle = server._handle;
     if (!handle) return server;
     server._pipeName = endpoint;
     server.once('close', () => {
       // Unless it is another one's by now.
-      if (taken === null) remove(endpoint);
+      if (taken === null && !isWindows) remove(endpoint);
     });
     taken.links = feed(server, about, (isFed, reason) => {
       if (server._handle !== handle) return;
-      require('fs').renameSync(hidden, endpoint);
+      if (isWindows) openDoor(server, handle);
+      else require('fs').renameSync(hidden, endpoint);
       fed(isFed, reason);
     });
     return server;
+  }
+
+  /** Listens on a pipe that nobody will ask for: one instance of it will do. */
+  function listenUnseen(server, request, hidden) {
+    const { NODE_PENDING_PIPE_INSTANCES: instances } = process.env;
+    process.env.NODE_PENDING_PIPE_INSTANCES = '1';
+    listen.call(server, ...moved(request, hidden));
+    if (instances === undefined) delete process.env.NODE_PENDING_PIPE_INSTANCES;
+    else process.env.NODE_PENDING_PIPE_INSTANCES = instances;
+  }
+
+  /** A pipe cannot be renamed: another one is opened, whose connections are the server's, and closed with its own. */
+  function openDoor(server, handle) {
+    const door = require('net').createServer({ allowHalfOpen: true }, (socket) => {
+      // The server waits for them when it closes.
+      door._connections--;
+      server._connections++;
+      socket.server = socket._server = server;
+      server.emit('connection', socket);
+    });
+    door.on('error', (error) => say(`the endpoint cannot be opened: ${error.message}`));
+    const { close } = handle;
+    handle.close = function (...args) {
+      door.close();
+      return close.apply(this, args);
+    };
+    if (server._unref) door.unref();
+    door.listen(endpoint);
   }
 
   /** A later server wants the endpoint by name: the one that was there first goes to the port it had asked for. */
@@ -229,7 +274,7 @@ function takeOver(endpoint, inherit, orders) {
 
   /** A socket file that nobody serves any more is removed; one that is served gives the error it should. */
   function afterStale(server, start) {
-    if (process.platform === 'win32' || !exists(endpoint)) return start();
+    if (isWindows || !exists(endpoint)) return start();
     const probe = require('net').connect(endpoint);
     const go = (stale) => {
       probe.destroy();

@@ -16,6 +16,7 @@
 //! What it deliberately does not do: add anything to what workers write, except for a line where something was dropped.
 
 pub mod errors;
+pub(crate) use system::host_name;
 mod file;
 mod folder;
 mod index;
@@ -165,5 +166,36 @@ impl Drop for Stream {
         }
         // Else its file stays open until the end, and is not deleted before.
         let _full = self.to.send_timeout(Message::End(Arc::clone(&self.about)), LAST_WORD);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::LineEnds;
+
+    #[test]
+    fn what_finds_no_room_is_dropped_counted_and_told() {
+        let (to, from) = bounded(1);
+        let config = AppLogConfig {
+            dir: "/nowhere".into(),
+            file_bytes_max: 1,
+            total_bytes_max: 1,
+            files_max: 1,
+            line_ends: LineEnds::Lf,
+        };
+        let about = About { id: 0, pid: 1, kind: Kind::Stdout, config: Arc::new(config) };
+        let mut stream = Stream { about: Arc::new(about), to, dropped: 0 };
+        for bytes in [&b"kept"[..], b"lost", b"too"] {
+            stream.write(bytes);
+        }
+        assert!(matches!(from.try_recv(), Ok(Message::Bytes(_, bytes)) if bytes == b"kept"));
+        // There is room for one: it says what is missing, and what follows is missing too.
+        stream.write(b"four");
+        assert!(matches!(from.try_recv(), Ok(Message::Dropped(_, 7))));
+        assert!(from.try_recv().is_err() && stream.dropped == 4);
+        stream.tell_dropped(Duration::ZERO);
+        drop(stream);
+        assert!(matches!(from.try_recv(), Ok(Message::Dropped(_, 4))), "nothing is left untold");
     }
 }

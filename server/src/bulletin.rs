@@ -8,10 +8,12 @@
 //! So either the shard sees the closed door, or the supervisor sees the request in flight.
 
 mod event;
+mod footprint;
 mod gate;
 mod live;
 mod routes;
 mod station;
+mod turns;
 mod vitals;
 
 use std::ops::Range;
@@ -27,6 +29,7 @@ use forebay_core::pipe::Stats;
 use forebay_transports::Endpoint;
 
 pub use event::Event;
+pub use footprint::Footprint;
 pub use gate::Gate;
 use routes::Route;
 pub use routes::{SLOTS_PER_WORKER, WORKERS_ROOM};
@@ -86,6 +89,7 @@ struct Slot {
     vitals: Vitals,
     feeding: Feeding,
     board: station::Board,
+    footprint: Footprint,
 }
 
 /// What the server as a whole is doing.
@@ -210,6 +214,8 @@ pub struct Bulletin {
     stuck_after: AtomicU64,
     events: ArrayQueue<Event>,
     live: live::Laid,
+    own: Footprint,
+    turns: turns::Turns,
 }
 
 impl Bulletin {
@@ -231,6 +237,8 @@ impl Bulletin {
             stuck_after: AtomicU64::new(0),
             events: ArrayQueue::new(Self::EVENTS_MAX),
             live: live::Laid::new(shards),
+            own: Footprint::default(),
+            turns: turns::Turns::default(),
         }
     }
 

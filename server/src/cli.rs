@@ -42,8 +42,6 @@ enum Command {
     Explain(ExplainArgs),
     /// Measures an application under bare node, node's cluster and Forebay, side by side.
     Bench(BenchArgs),
-    /// Writes a forebay.toml out of the configuration of iisnode, PM2 or NGINX Unit.
-    Import(ImportArgs),
     /// Tells a running server to replace its workers without losing a request.
     Reload(ServerArgs),
     /// Tells a running server to finish what is in flight, and to end.
@@ -51,6 +49,8 @@ enum Command {
     /// Registers Forebay as a Windows service, and starts, stops and removes it.
     #[command(subcommand)]
     Service(service::Action),
+    /// Writes a forebay.toml out of the configuration of iisnode, PM2 or NGINX Unit.
+    Import(ImportArgs),
     /// Prints the path of the script that lets a node process of your own join a front:
     /// NODE_OPTIONS="--require $(forebay preload)".
     Preload,
@@ -144,6 +144,13 @@ struct BenchArgs {
 }
 
 #[derive(Args, Debug)]
+struct ServerArgs {
+    /// The server's process id. Default: the only server of this user.
+    #[arg(long, value_name = "N")]
+    pid: Option<u32>,
+}
+
+#[derive(Args, Debug)]
 struct ImportArgs {
     /// web.config or iisnode.yml (or their folder), ecosystem.config.js or .json of PM2, unit.json of NGINX Unit.
     #[arg(value_name = "FILE", required = true)]
@@ -154,13 +161,6 @@ struct ImportArgs {
     /// Whose defaults apply: iisnode or azure.
     #[arg(long, value_name = "PROFILE")]
     profile: Option<String>,
-}
-
-#[derive(Args, Debug)]
-struct ServerArgs {
-    /// The server's process id. Default: the only server of this user.
-    #[arg(long, value_name = "N")]
-    pid: Option<u32>,
 }
 
 #[derive(Args, Debug)]

@@ -19,6 +19,7 @@ pub mod live;
 pub mod logging;
 pub mod metrics;
 pub mod origin;
+pub mod page_out;
 pub mod run;
 pub mod service;
 pub mod shard;

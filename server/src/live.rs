@@ -7,7 +7,9 @@ use std::net::IpAddr;
 
 use forebay_core::http1::Variable;
 use forebay_core::limits::Limits;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::app_log::host_name;
 use crate::config::{Affinity, Config, Dispatch, ErrorsConfig, ForwardingConfig, FrontConfig, ResponseConfig};
 
 /// One set of settings.
@@ -27,6 +29,10 @@ pub struct Live {
     pub response: ResponseConfig,
     /// What clients see when the front answers itself.
     pub errors: ErrorsConfig,
+    /// What the debug header begins with.
+    pub about: String,
+    /// How many workers there are to be.
+    pub workers: usize,
 }
 
 impl Live {
@@ -41,6 +47,8 @@ impl Live {
             dispatch: config.workers.dispatch,
             response: config.response,
             errors: config.errors,
+            about: about(&config.launch.program.to_string_lossy()),
+            workers: config.workers.count,
         }
     }
 
@@ -55,6 +63,8 @@ impl Live {
             dispatch: Dispatch::Local,
             response: config.response,
             errors: config.errors,
+            about: about(""),
+            workers: 1,
         }
     }
 
@@ -75,6 +85,8 @@ impl Live {
             dispatch: Dispatch::Local,
             response: ResponseConfig::default(),
             errors: ErrorsConfig::default(),
+            about: String::new(),
+            workers: 0,
         }
     }
 }
@@ -82,4 +94,23 @@ impl Live {
 /// The variables that are asked for. Names were checked when they were read.
 fn variables(config: &ForwardingConfig) -> Vec<Variable> {
     config.server_variables.iter().filter_map(|name| Variable::of(name.trim())).collect()
+}
+
+/// What is left as it is in the debug header (RFC 3986 section 2.3).
+const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Bytes of a path that the debug header tells. 512: the head of a response is no place for more.
+const PATH_BYTES_MAX: usize = 512;
+
+/// The part of iisnode's debug header that is the same in every response: the address of the page that draws it, version,
+/// program, machine, and our own process.
+fn about(program: &str) -> String {
+    let program: String = program.chars().take(PATH_BYTES_MAX).collect();
+    let (program, host) = (utf8_percent_encode(&program, &UNRESERVED), host_name());
+    format!(
+        "http://bit.ly/NsU2nd#iisnode_ver={}&node={program}&dns={}&worker_pid={}",
+        env!("CARGO_PKG_VERSION"),
+        utf8_percent_encode(&host, &UNRESERVED),
+        std::process::id(),
+    )
 }

@@ -27,7 +27,8 @@ fn outcome(files: &[(&str, &str)], app: &str) -> String {
         Err(errors) => errors.to_string(),
     };
     let runtime_dir = std::env::temp_dir().join(format!("forebay-{}", std::process::id()));
-    told.replace(&folder.path().display().to_string(), "DIR").replace(&runtime_dir.display().to_string(), "RUN")
+    let told = told.replace(&folder.path().display().to_string(), "DIR");
+    told.replace(&runtime_dir.display().to_string(), "RUN").replace('\\', "/")
 }
 
 fn command(launch: &Launch) -> String {

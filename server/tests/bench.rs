@@ -13,7 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use forebay::bench::load::{Load, Outcome, Until};
-use rustix::process::{Pid, Signal, kill_process};
+use forebay::signals;
+use forebay::signals::Order;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -172,7 +173,7 @@ fn an_interrupt_leaves_nothing_behind() {
         assert!(Instant::now() < deadline, "bench, Forebay and its workers run");
         thread::sleep(Duration::from_millis(10));
     }
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    signals::tell(child.id(), Order::Stop).unwrap();
     let mut rest = String::new();
     err.read_to_string(&mut rest).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1));

@@ -3,9 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+use forebay_transports::files::private_folder;
+use system::open_to_others;
+
+#[path = "end_to_end/system/mod.rs"]
+mod system;
 
 struct Answer {
     code: Option<i32>,
@@ -69,7 +74,7 @@ fn help_and_version_are_no_errors() {
         let answer = forebay(folder.path(), &args);
         assert_eq!((answer.code, answer.err.as_str()), (Some(0), ""));
     }
-    for command in ["run", "check", "front", "bench", "preload"] {
+    for command in ["run", "check", "front", "bench", "reload", "stop", "service", "preload"] {
         assert!(forebay(folder.path(), &["--help"]).out.contains(&format!("\n  {command} ")));
     }
 }
@@ -102,6 +107,7 @@ fn checking_leaves_nothing_behind() {
         .arg("check")
         .current_dir(folder.path())
         .env("TMPDIR", temp.path())
+        .env("TMP", temp.path())
         .env_remove("XDG_RUNTIME_DIR")
         .env_remove("PORT")
         .output()
@@ -117,7 +123,7 @@ fn checking_leaves_nothing_behind() {
 fn preload(temp: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_forebay"));
     command.arg("preload").env("TMPDIR", temp).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for name in ["XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "HOME", "NODE_OPTIONS"] {
+    for name in ["XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA", "HOME", "NODE_OPTIONS"] {
         command.env_remove(name);
     }
     command
@@ -125,7 +131,7 @@ fn preload(temp: &Path) -> Command {
 
 #[test]
 fn the_preload_is_installed_once_and_for_all_who_ask() {
-    let temp = tempfile::tempdir_in("/tmp").unwrap();
+    let temp = tempfile::tempdir().unwrap();
     let asking: Vec<_> = (0..8).map(|_| preload(temp.path()).spawn().unwrap()).collect();
     let answers: Vec<_> = asking.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
     let first = String::from_utf8(answers[0].stdout.clone()).unwrap();
@@ -136,7 +142,7 @@ fn the_preload_is_installed_once_and_for_all_who_ask() {
     let script = Path::new(first.trim_end());
     let folder = script.parent().unwrap();
     assert!(script.is_absolute() && folder.parent() == Some(temp.path()), "{first}");
-    assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(private_folder(folder), Ok(false), "it is there, and nobody else's");
     let leftovers = fs::read_dir(folder).unwrap().flatten().filter(|it| it.path().to_string_lossy().contains(".new"));
     assert_eq!(leftovers.count(), 0);
     // Untouched while it is as it should be, put right when it is not.
@@ -156,11 +162,30 @@ fn the_preload_is_installed_once_and_for_all_who_ask() {
 }
 
 #[test]
+fn a_server_that_is_not_there_cannot_be_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["stop", "reload"] {
+        let answer = forebay(folder.path(), &[command, "--pid", "999999999"]);
+        assert_eq!((answer.code, answer.out.as_str()), (Some(1), ""));
+        assert!(answer.err.starts_with("error: --pid: no server of this user (999999999)\nhint: "), "{}", answer.err);
+    }
+}
+
+#[test]
+#[cfg(not(windows))]
+fn services_are_for_windows() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = forebay(folder.path(), &["service", "install", "--", "app.js"]);
+    assert_eq!((answer.code, answer.out.as_str()), (Some(2), ""));
+    assert!(answer.err.starts_with("error: service: ") && answer.err.contains("systemd"), "{}", answer.err);
+}
+
+#[test]
 fn a_preload_that_others_could_change_is_refused() {
-    let temp = tempfile::tempdir_in("/tmp").unwrap();
+    let temp = tempfile::tempdir().unwrap();
     let path = String::from_utf8(preload(temp.path()).output().unwrap().stdout).unwrap();
     let folder = Path::new(path.trim_end()).parent().unwrap();
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
+    open_to_others(folder);
     let answer = preload(temp.path()).output().unwrap();
     assert_eq!((answer.status.code(), answer.stdout.as_slice()), (Some(1), &b""[..]));
     let said = String::from_utf8_lossy(&answer.stderr);

@@ -215,7 +215,10 @@ fn a_front_has_a_socket_for_each_port() {
         resolve_front(&FrontSources { listen, to: to.to_owned(), pipe: None, no_forwarded: true, common })
     };
     let routes = front(&["127.0.0.1:3000-3001", "[::1]:3000"], "s/{port}.sock").unwrap().routes;
-    let shown: Vec<_> = routes.iter().map(|route| format!("{:?} {}", route.listen, route.endpoint.display())).collect();
+    let shown: Vec<_> = routes
+        .iter()
+        .map(|route| format!("{:?} {}", route.listen, route.endpoint.display()).replace('\\', "/"))
+        .collect();
     assert_eq!(shown, ["[127.0.0.1:3000, [::1]:3000] /run/s/3000.sock", "[127.0.0.1:3001] /run/s/3001.sock"]);
     let told: Vec<_> = [
         front(&["127.0.0.1:3000-3001"], "one.sock"),

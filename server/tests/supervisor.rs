@@ -1,10 +1,7 @@
 //! The supervisor with real node processes; the test plays the shards by entering and leaving the bulletin.
-#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "the helpers of a test are part of it")]
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command as Process, Stdio};
 use std::sync::atomic::AtomicUsize;
@@ -20,12 +17,16 @@ use forebay::config::{
     ShardsConfig, SiteConfig, Statuses, TransportChoice, WatchConfig, WorkersConfig,
 };
 use forebay::signals;
+use forebay::signals::Order;
 use forebay::supervisor::logs::Output;
 use forebay::supervisor::{Command, Options, Outcome, Supervisor};
 use forebay_core::id::{Generation, WorkerId};
 use forebay_core::limits::Limits;
 use forebay_transports::Endpoint;
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use system::{cpus_of, dial, is_alive, is_batch, is_sealed, kill, open_to_others};
+
+#[path = "end_to_end/system/mod.rs"]
+mod system;
 
 /// Nothing here takes longer on a machine that works at all.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -78,7 +79,7 @@ fn config(dir: &Path) -> Config {
     let s = Duration::from_secs;
     Config {
         listen: vec!["127.0.0.1:0".parse().unwrap()],
-        engine: EngineChoice::Monoio,
+        engine: EngineChoice::Compio,
         transport: TransportChoice::Http,
         affinity: forebay::config::Affinity::Off,
         launch: Launch {
@@ -132,7 +133,7 @@ fn config(dir: &Path) -> Config {
 fn bulletin(config: &Config) -> Arc<Bulletin> {
     let slots = u16::try_from(2 * config.workers.count.max(4)).unwrap();
     let dir = config.workers.runtime_dir.clone();
-    let endpoints = move |w: WorkerId, g: Generation| Endpoint::new(dir.join(format!("{w}.{}", g.0)));
+    let endpoints = move |w: WorkerId, g: Generation| Endpoint::within(&dir, &format!("{w}.{}", g.0));
     Arc::new(Bulletin::new(std::iter::once(0..slots).collect(), config.shards.count, Box::new(endpoints)))
 }
 
@@ -227,18 +228,18 @@ impl Rig {
     }
 
     fn ask(&self, worker: u16, path: &str) -> String {
-        let mut stream = UnixStream::connect(self.endpoint(worker).path()).unwrap();
+        let mut stream = dial(self.endpoint(worker).path());
         write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         let _reset = stream.read_to_string(&mut answer);
         answer
     }
 
-    fn pid(&self, worker: u16) -> Pid {
+    fn pid(&self, worker: u16) -> u32 {
         let answer = self.ask(worker, "/");
         let digits = answer.split("\"pid\":").nth(1).unwrap();
         let digits: String = digits.chars().take_while(char::is_ascii_digit).collect();
-        Pid::from_raw(digits.parse().unwrap()).unwrap()
+        digits.parse().unwrap()
     }
 
     fn join(&mut self) -> Outcome {
@@ -265,12 +266,6 @@ impl Drop for Rig {
     }
 }
 
-fn is_alive(pid: Pid) -> bool {
-    // A zombie that its parent has not looked at yet is dead enough.
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
-    test_kill_process(pid).is_ok() && !stat.contains(") Z ")
-}
-
 #[test]
 fn workers_start_become_ready_and_stop() {
     let mut rig = Rig::start(SERVER, |config| config.workers.count = 2);
@@ -280,18 +275,13 @@ fn workers_start_become_ready_and_stop() {
         let answer = rig.ask(worker, "/");
         assert!(answer.contains("\"NODE_ENV\":\"production\""), "{answer}");
         assert!(answer.contains(&format!("\"FOREBAY_WORKER\":\"{number}\"")), "{answer}");
-        let mode = std::fs::metadata(rig.endpoint(worker).path()).unwrap().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        assert!(is_sealed(&rig.endpoint(worker)));
         rig.until_logged(&format!("worker w{worker} ready: pid "));
     }
     assert_eq!((rig.door(1), rig.door(3)), (Door::Shut, Door::Shut));
     let pid = rig.pid(0);
-    let proc = |file| std::fs::read_to_string(format!("/proc/{}/{file}", pid.as_raw_nonzero())).unwrap();
-    let cpu = forebay_transports::machine::usable_cpus()[0];
-    assert!(proc("status").contains(&format!("\nCpus_allowed_list:\t{cpu}\n")), "{}", proc("status"));
-    let stat = proc("stat");
-    let policy = stat.rsplit(") ").next().unwrap().split(' ').nth(38);
-    assert_eq!(policy, Some("3"), "SCHED_BATCH is 3: {stat}");
+    assert_eq!(cpus_of(pid), [forebay_transports::machine::usable_cpus()[0]]);
+    assert!(is_batch(pid));
     assert_eq!(rig.stop(), Outcome::Stopped);
     assert_eq!(rig.bulletin.phase(), Phase::Stopping);
     assert!(!is_alive(pid));
@@ -336,10 +326,9 @@ fn a_worker_that_always_fails_is_told_with_its_last_words_and_backed_off() {
 
 #[test]
 fn a_worker_that_never_listens_is_killed_and_told() {
-    // A shell: node may take longer than that to say its first word on a busy machine.
     let rig = Rig::start("", |config| {
-        config.launch.program = "sh".into();
-        config.launch.args = ["-c", "echo waiting for godot >&2; exec sleep 1000"].map(Into::into).into();
+        config.launch.args =
+            ["-e", "console.error('waiting for godot'); setInterval(() => {}, 1000)"].map(Into::into).into();
         config.workers.start_timeout = Duration::from_secs(3);
     });
     rig.until_logged("hint: it ran without listening on $PORT: does it call listen(process.env.PORT)?");
@@ -580,7 +569,7 @@ fn a_stuck_terminal_does_not_block_a_worker() {
 
 #[test]
 fn paths_may_have_spaces_and_quotes() {
-    let mut rig = Rig::start_in("my \"app\" \\ Ä", SERVER, |config| {
+    let mut rig = Rig::start_in(if cfg!(windows) { "my app Ä" } else { "my \"app\" \\ Ä" }, SERVER, |config| {
         config.workers.preload = true;
         config.launch.env = vec![("NODE_OPTIONS".into(), "--trace-warnings".into())];
     });
@@ -618,7 +607,7 @@ fn a_refusal_that_is_over_changes_nothing() {
 #[test]
 fn what_a_worker_leaves_behind_is_killed() {
     let script = "
-        const child = require('child_process').spawn('sleep', ['1000'], { stdio: 'ignore' });
+        const child = require('child_process').spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
         require('fs').writeFileSync('child', String(child.pid));
         process.exit(1);";
     let slow = |config: &mut Config| {
@@ -627,8 +616,7 @@ fn what_a_worker_leaves_behind_is_killed() {
     };
     let rig = Rig::start(script, slow);
     rig.until_logged("ended before it listened: exit code 1");
-    let child: i32 = std::fs::read_to_string(rig.folder.join("child")).unwrap().parse().unwrap();
-    let child = Pid::from_raw(child).unwrap();
+    let child: u32 = std::fs::read_to_string(rig.folder.join("child")).unwrap().parse().unwrap();
     until("the grandchild is gone", || !is_alive(child));
 }
 
@@ -719,7 +707,7 @@ fn helper_runs_a_supervisor_in_its_own_process() {
     rig.until_open(0);
     rig.until_open(2);
     println!("dir {}", rig.dir.path().display());
-    println!("pids {} {}", rig.pid(0).as_raw_nonzero(), rig.pid(2).as_raw_nonzero());
+    println!("pids {} {}", rig.pid(0), rig.pid(2));
     rig.until_open(1);
     println!("reloaded");
     let outcome = rig.thread.take().unwrap().join().unwrap();
@@ -750,13 +738,13 @@ impl Helper {
         line.unwrap().split_once(word).unwrap().1.trim().to_string()
     }
 
-    fn send(&self, signal: Signal) {
-        kill_process(Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap(), signal).unwrap();
+    fn tell(&self, order: Order) {
+        signals::tell(self.process.id(), order).unwrap();
     }
 
-    fn pids(&mut self) -> Vec<Pid> {
+    fn pids(&mut self) -> Vec<u32> {
         let pids = self.said("pids ");
-        pids.split(' ').map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap()).collect()
+        pids.split(' ').map(|pid| pid.parse().unwrap()).collect()
     }
 }
 
@@ -773,7 +761,7 @@ fn workers_die_with_their_supervisor() {
     let dir = helper.said("dir ");
     let pids = helper.pids();
     assert!(pids.len() == 2 && pids.iter().all(|&pid| is_alive(pid)));
-    helper.send(Signal::KILL);
+    kill(helper.process.id());
     until("the workers are gone", || pids.iter().all(|&pid| !is_alive(pid)));
     let _left = std::fs::remove_dir_all(dir);
 }
@@ -783,10 +771,10 @@ fn signals_reload_and_stop() {
     let mut helper = Helper::start();
     let dir = helper.said("dir ");
     let pids = helper.pids();
-    helper.send(Signal::HUP);
+    helper.tell(Order::Reload);
     helper.said("reloaded");
     until("the old workers are gone", || pids.iter().all(|&pid| !is_alive(pid)));
-    helper.send(Signal::TERM);
+    helper.tell(Order::Stop);
     assert_eq!(helper.said("outcome "), "Stopped");
     assert!(helper.process.wait().unwrap().success());
     assert!(!Path::new(&dir).exists());
@@ -796,7 +784,7 @@ fn signals_reload_and_stop() {
 fn an_unsafe_runtime_folder_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("run")).unwrap();
-    std::fs::set_permissions(dir.path().join("run"), std::fs::Permissions::from_mode(0o777)).unwrap();
+    open_to_others(&dir.path().join("run"));
     let config = config(dir.path());
     let options = Options { reload: Box::new(|| Err(String::new())), preload: None, output: Output::standard() };
     let error = Supervisor::new(config.clone(), bulletin(&config), options).err().unwrap();

@@ -24,17 +24,12 @@ const PLATFORM: &[(&str, &str)] = &[
     ("server/src/service/", "the system's service manager"),
     ("server/src/changes/system.rs", "what tells files apart, which of them others can change"),
     ("server/src/control_pipe/system.rs", "listens on a socket"),
+    ("server/src/page_out/system.rs", "pages memory out"),
     ("server/src/app_log/system.rs", "the name of the machine, whether a file was deleted"),
 ];
 
 /// Settings that nothing reads yet, with the reason. Empty is the aim.
-const UNREAD: &[(&str, &str)] = &[
-    ("page_out_after", "to come"),
-    ("debugger", "to come"),
-    ("gather_bytes_max", "to come"),
-    ("path_segment", "to come"),
-    ("ports", "to come"),
-];
+const UNREAD: &[(&str, &str)] = &[("debugger", "to come"), ("path_segment", "to come"), ("ports", "to come")];
 
 struct Source {
     /// From the root, with slashes.

@@ -17,6 +17,15 @@ impl Endpoint {
     /// Whether endpoints are files in a folder, which then must not be too deep.
     pub const IS_FILE: bool = system::ENDPOINT_IS_FILE;
 
+    /// What an endpoint looks like.
+    pub const FORM: &str = system::ENDPOINT_FORM;
+
+    /// Whether something can listen at `path`, as far as its form tells.
+    #[must_use]
+    pub fn is_possible(path: &Path) -> bool {
+        system::is_endpoint(path)
+    }
+
     /// The endpoint at `path`: a file system path, or `\\.\pipe\NAME` on Windows.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {

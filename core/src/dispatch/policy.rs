@@ -53,6 +53,25 @@ pub fn stick(key: u64, count: usize, in_flight_max: u32, at: impl Fn(usize) -> C
     (0..count).filter(usable).max_by_key(|&i| mix(key ^ mix(i as u64 + 1)))
 }
 
+/// The worker whose turn it is, as an index below `count`: each of those `in_turn` once in a round, by the number of the
+/// turn. One that is closed or has `in_flight_max` is passed over, to the next. None if that is all of them.
+pub fn rotate(
+    turn: u64,
+    count: usize,
+    in_flight_max: u32,
+    in_turn: impl Fn(usize) -> bool,
+    at: impl Fn(usize) -> Candidate,
+) -> Option<usize> {
+    let round = || (0..count).filter(|&i| in_turn(i));
+    let len = round().count();
+    let first = usize::try_from(turn.checked_rem(len as u64)?).unwrap_or(0);
+    let usable = |&i: &usize| {
+        let worker = at(i);
+        worker.open && worker.in_flight < in_flight_max
+    };
+    round().skip(first).chain(round().take(first)).find(usable)
+}
+
 /// Spreads neighbouring numbers over all 64 bits (the finaliser of SplitMix64).
 const fn mix(mut x: u64) -> u64 {
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -94,6 +113,16 @@ mod tests {
         }
         assert!(hits.iter().all(|&n| (850..1150).contains(&n)), "{hits:?}");
         assert_eq!(stick(7, 3, 0, open(9)), None);
+    }
+
+    #[test]
+    fn turns_go_round_and_pass_over_who_cannot() {
+        let at = |i: usize| Candidate { open: i != 3, in_flight: if i == 5 { 9 } else { 0 } };
+        let turns = |wanted: &[usize]| (0..6).map(|n| rotate(n, 8, 9, |i| wanted.contains(&i), at)).collect::<Vec<_>>();
+        assert_eq!(turns(&[1, 4]), [1, 4, 1, 4, 1, 4].map(Some));
+        assert_eq!(turns(&[0, 3, 4]), [0, 4, 4, 0, 4, 4].map(Some));
+        assert_eq!(turns(&[5, 6]), [6, 6, 6, 6, 6, 6].map(Some));
+        assert_eq!((turns(&[]), turns(&[3, 5])), (vec![None; 6], vec![None; 6]));
     }
 
     proptest! {

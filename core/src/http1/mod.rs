@@ -25,7 +25,7 @@
 //! let response = judge_response(&head, &facts).unwrap();
 //! let delivery = Delivery::plan(&facts, &response, true);
 //! let mut downstream = Vec::new();
-//! encode_response(&head, &response, &delivery, Some(b"Thu, 01 Jan 1970 00:00:00 GMT"), &mut downstream).unwrap();
+//! encode_response(&head, &response, &delivery, Some(b"Thu, 01 Jan 1970 00:00:00 GMT"), b"", &mut downstream).unwrap();
 //! assert!(downstream.ends_with(b"\r\nConnection: close\r\n\r\n")); // 1.0 knows no chunks: data, then close
 //! let _body = BodyDecoder::new(delivery.framing, delivery.flavour, Side::Response);
 //! # Ok::<(), Reject>(())
@@ -73,4 +73,4 @@ pub use sink::{Full, Sink};
 pub use target::Target;
 pub(crate) use token::{is_token, is_value_byte, trim, write_decimal};
 pub use trailer::{TRAILER_BYTES_MAX, TRAILER_FIELDS_MAX, Trailers};
-pub use variable::{Variable, Variables};
+pub use variable::{Variable, Variables, is_https};

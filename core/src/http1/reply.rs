@@ -11,7 +11,7 @@ use super::token::write_decimal;
 /// Writes a response's head for the client. Nothing is written where [`Delivery::sends_head`] is false.
 ///
 /// The status line says HTTP/1.1 to any client (RFC 9110 section 6.2). `date` is an IMF-fixdate for a response that
-/// comes without `Date` (section 6.6.1).
+/// comes without `Date` (section 6.6.1). `added` is whole field lines of the server's own, or nothing.
 ///
 /// # Errors
 /// `out` is full.
@@ -20,6 +20,7 @@ pub fn encode_response(
     facts: &ResponseFacts,
     delivery: &Delivery,
     date: Option<&[u8]>,
+    added: &[u8],
     out: &mut impl Sink,
 ) -> Result<(), Full> {
     if !delivery.sends_head {
@@ -43,6 +44,9 @@ pub fn encode_response(
         lines.put(field, out)?;
     }
     lines.finish(out)?;
+    if !added.is_empty() {
+        out.put(added)?;
+    }
     if let Some(date) = date.filter(|_| !dated) {
         out.put_all(&[b"Date: ", date, b"\r\n"])?;
     }

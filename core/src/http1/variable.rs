@@ -169,6 +169,12 @@ pub(super) fn scheme_of<'a>(head: &RequestHead<'a>, trusted: bool, own: &'static
     }
 }
 
+/// Whether the client used https, by the word of a proxy that is trusted.
+#[must_use]
+pub fn is_https(head: &RequestHead<'_>) -> bool {
+    scheme_of(head, true, "http") == b"https"
+}
+
 /// All values of the fields of one name, in one field.
 fn put_joined<W: FieldWriter>(head: &RequestHead<'_>, name: &[u8], field: &[u8], out: &mut W) -> Result<(), W::Error> {
     let is_it = |candidate: &[u8]| {

@@ -85,13 +85,13 @@ impl<'a> Reply<'a> {
         self.facts.framing == Framing::Chunked && self.delivery.client == crate::http1::Version::Http11
     }
 
-    /// Writes the head. `date` is now, as an IMF-fixdate.
+    /// Writes the head. `date` is now, as an IMF-fixdate; `added` is whole field lines of the server's own, or nothing.
     ///
     /// # Errors
     /// `out` is full.
-    pub fn encode(&self, date: &[u8], out: &mut impl Sink) -> Result<(), Full> {
+    pub fn encode(&self, date: &[u8], added: &[u8], out: &mut impl Sink) -> Result<(), Full> {
         let date = (!self.no_date).then_some(date);
-        encode_response(&self.head, &self.facts, &self.delivery, date, out)
+        encode_response(&self.head, &self.facts, &self.delivery, date, added, out)
     }
 }
 

@@ -11,10 +11,10 @@ const HEAP: (&str, &str) = (
 );
 
 /// What node writes to stderr, and what helps. The first that is found counts; more specific ones stand above.
-/// `{folder}` is the journey's.
+/// `{folder}` is the journey's, and `{path}` at the end is what begins as an absolute path does.
 const SAYINGS: &[(&str, &str)] = &[
     HEAP,
-    ("Cannot find module '/", "a file is missing: is the script's path right, seen from {folder}?"),
+    ("Cannot find module '{path}", "a file is missing: is the script's path right, seen from {folder}?"),
     ("Cannot find module '", "a module is missing: was `npm ci` run in {folder}?"),
     ("Cannot find package '", "a package is missing: was `npm ci` run in {folder}?"),
     ("ERR_MODULE_NOT_FOUND", "an imported file is missing: is its path right, with its extension?"),
@@ -34,12 +34,20 @@ const SAYINGS: &[(&str, &str)] = &[
     ("SyntaxError", "a script does not parse: does this node know its syntax? `node --check SCRIPT` says where"),
 ];
 
+fn says(line: &str, said: &str) -> bool {
+    let Some(before) = said.strip_suffix("{path}") else { return line.contains(said) };
+    line.split_once(before).is_some_and(|(_, path)| {
+        // On Windows with a drive.
+        matches!(path.as_bytes(), [b'/', ..] | [b'A'..=b'Z' | b'a'..=b'z', b':', b'\\' | b'/', ..])
+    })
+}
+
 /// What helps, if it is known.
 #[must_use]
 pub fn hint(journey: &Journey) -> Option<String> {
     // Old words of a worker that has served for hours say little about its end.
     let sayings = if journey.has_listened() { &[HEAP][..] } else { SAYINGS };
-    if let Some(&(_, text)) = sayings.iter().find(|(said, _)| journey.stderr.iter().any(|line| line.contains(said))) {
+    if let Some(&(_, text)) = sayings.iter().find(|(said, _)| journey.stderr.iter().any(|line| says(line, said))) {
         return Some(text.replace("{folder}", &journey.folder));
     }
     let Some(fault) = journey.fault() else {
@@ -96,6 +104,7 @@ mod tests {
         let fatal = "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory";
         let table = [
             (code(), "Error: Cannot find module '/srv/app/server.js'", "a file is missing"),
+            (code(), "Error: Cannot find module 'C:\\app\\server.js'", "a file is missing"),
             (code(), "Error: Cannot find module 'express'", "was `npm ci` run in /srv/app?"),
             (code(), "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'koa' imported from", "a package is missing"),
             (code(), "Error: listen EADDRINUSE: address already in use :::3000", "taken"),

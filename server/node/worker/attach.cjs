@@ -34,7 +34,8 @@ function announce(about) {
 /** The pipe of a front whose endpoints are in the same folder, if there is one. */
 function beside(endpoint) {
   const path = join(dirname(endpoint), 'forebay.pipe');
-  return process.platform !== 'win32' && existsSync(path) ? path : undefined;
+  // Looking at a pipe dials it, on Windows: that is tried at once.
+  return process.platform === 'win32' || existsSync(path) ? path : undefined;
 }
 
 /** Holds 'listening' back; returns what lets it go. */

@@ -4,13 +4,13 @@ use std::fs::File;
 
 /// The machine's name.
 #[cfg(unix)]
-pub(super) fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// The machine's name where the environment does not have it, as it has on Windows.
 #[cfg(not(unix))]
-pub(super) fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     "localhost".into()
 }
 

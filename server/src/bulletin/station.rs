@@ -22,6 +22,17 @@ pub enum Condition {
     Failed(Cause),
 }
 
+impl Condition {
+    /// The same for a process that listens on a port of its own.
+    #[must_use]
+    pub fn elsewhere(self) -> Self {
+        match self {
+            Self::Failed(Cause::NeverListened) => Self::Failed(Cause::ListenedElsewhere),
+            Self::Unwanted | Self::Starting | Self::Ready | Self::Failed(_) => self,
+        }
+    }
+}
+
 /// A slot's place among the workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Station {

@@ -49,7 +49,7 @@ pub(super) fn read_text_with_mark(path: &Path, shown: &Path) -> Result<String, P
         let problem = whole(format!("cannot be read ({})", plain(&error)));
         return Err(if error.kind() == io::ErrorKind::NotFound {
             problem.hint("name an existing file with --config, or leave it out")
-        } else if error.kind() == io::ErrorKind::IsADirectory {
+        } else if path.is_dir() {
             problem.hint("name the file in it, as in --config FOLDER/forebay.toml")
         } else {
             problem

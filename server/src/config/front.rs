@@ -155,6 +155,10 @@ fn routes(sources: &FrontSources, problems: &mut Vec<Problem>) -> Vec<Route> {
         let what = format!("one socket for several ports ({:?}), allowed: a path with {PORT_MARK}", sources.to);
         wrong("--to", what, "for instance --to '/run/app/{port}.sock'");
     }
+    if !Endpoint::is_possible(&sources.common.cwd.join(&sources.to)) {
+        let what = format!("no endpoint ({}), allowed here: {}", sources.to, Endpoint::FORM);
+        wrong("--to", what, "workers listen there, and are told so by whoever starts them");
+    }
     let longest = sources.common.cwd.join(sources.to.replace(PORT_MARK, "65535"));
     if longest.as_os_str().len() > Endpoint::PATH_BYTES_MAX {
         let what = format!("too long ({}), allowed: up to {} bytes", longest.display(), Endpoint::PATH_BYTES_MAX);

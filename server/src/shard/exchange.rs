@@ -2,7 +2,6 @@
 //! allowed.
 
 use std::io::ErrorKind;
-use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 
@@ -21,6 +20,7 @@ use super::connection::Client;
 use super::detour::{Detour, explain, serve_by_origin};
 use super::ending::{After, cause_of, complete, cut, give_up, refuse, report, say, turn_down};
 use super::lease::{Lease, Refusal};
+use super::marks::Marks;
 use super::op::{Op, reader, writer};
 use super::over_http::HttpSide;
 use super::over_pipe::PipeSide;
@@ -31,7 +31,6 @@ use super::relay::{Relay, too_large};
 use super::respond::Answer;
 use super::{Engine, Shard};
 use crate::bulletin::ShardStats;
-use crate::config::Affinity;
 use crate::live::Live;
 use crate::status::Cause;
 
@@ -84,7 +83,8 @@ pub(super) async fn serve<E: Engine>(
     outcome: &mut Outcome,
 ) -> After {
     let mut relay = Relay::new(&shard.pool, request.live, began, request.facts);
-    relay.key = key(request.live.affinity, request.head, client.address);
+    relay.tie = shard.tie(request.live, request.route, request.head, client.address);
+    relay.marks = Marks::of(request.live, request.route, request.head, client.address);
     let after = match rest.map_or(Ok(()), |rest| relay.on_client_bytes(rest)) {
         Ok(()) => attempts(shard, client, client_reads.as_mut(), request, &mut relay, outcome).await,
         Err(reject) => refuse(shard, client, &relay, reject, outcome).await,
@@ -163,24 +163,6 @@ impl<'r> Request<'r, '_> {
     }
 }
 
-/// What ties a request to one worker: its client's address, where that is asked for.
-fn key(affinity: Affinity, head: &RequestHead<'_>, address: IpAddr) -> Option<u64> {
-    let sticks = match affinity {
-        Affinity::Off => false,
-        Affinity::Address | Affinity::Cookie => true,
-        // engine.io names its protocol's version in every request of a session.
-        Affinity::Auto => {
-            let query = head.target.iter().position(|&byte| byte == b'?').map(|at| &head.target[at..]);
-            query.is_some_and(|query| query.windows(5).any(|word| matches!(word, b"?EIO=" | b"&EIO=")))
-        }
-    };
-    sticks.then(|| match address {
-        IpAddr::V4(ip) => u64::from(ip.to_bits()),
-        // The network part: hosts of one network may use several addresses of it.
-        IpAddr::V6(ip) => (ip.to_bits() >> 64) as u64,
-    })
-}
-
 /// How an attempt ended.
 enum Ended {
     /// The exchange is complete.
@@ -220,6 +202,7 @@ pub(super) async fn attempts<'s, E: Engine>(
         };
         outcome.process = Some((lease.worker, lease.generation)).filter(|_| !shard.is_origin(request.route));
         outcome.worker = outcome.process.map(|(worker, _)| worker);
+        relay.marks.begin(shard, relay.tie, lease.worker);
         let reads = client_reads.as_mut();
         let ended = match shard.pipe_of(lease.worker, lease.generation) {
             Some(pipe) => over_pipe(shard, client, reads, request, relay, &mut lease, pipe).await,
@@ -237,6 +220,7 @@ pub(super) async fn attempts<'s, E: Engine>(
                 }
                 // Nothing was sent, so a refusal is no attempt; `enter` bounds the time.
                 shard.suspect(lease.worker, lease.generation);
+                relay.marks.retry();
             }
             Ended::TooLarge => return say(shard, client, relay, Cause::HeadTooLarge.into(), outcome).await,
             Ended::Failed(fault) => {
@@ -249,6 +233,7 @@ pub(super) async fn attempts<'s, E: Engine>(
                 match verdict(relay, seen, left) {
                     Verdict::Again => {
                         ShardStats::add(&shard.stats().retries, 1);
+                        relay.marks.retry();
                         relay.rewind();
                     }
                     Verdict::BadGateway => return say(shard, client, relay, cause.into(), outcome).await,

@@ -7,11 +7,12 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use forebay_core::buf::Chunk;
-use forebay_core::dispatch::{Candidate, Ticket, WaitQueue, choose, stick};
+use forebay_core::dispatch::{Ticket, WaitQueue};
 use forebay_core::id::{Generation, WorkerId};
 use forebay_core::time::Timestamp;
 use forebay_transports::Completion;
 
+use super::dispatch::APPLICATION;
 use super::op::Op;
 use super::pump::{Fault, Left};
 use super::relay::Relay;
@@ -27,13 +28,13 @@ const SUSPECT_FOR: Duration = Duration::from_millis(100);
 
 /// One request counted into one worker's process; counted out when dropped.
 pub(super) struct Lease<'s, E: Engine> {
-    shard: &'s Shard<E>,
-    route: u16,
+    pub(super) shard: &'s Shard<E>,
+    pub(super) route: u16,
     /// The slot.
     pub(super) worker: WorkerId,
     /// Which of its processes.
     pub(super) generation: Generation,
-    tunnel: bool,
+    pub(super) tunnel: bool,
 }
 
 impl<E: Engine> Lease<'_, E> {
@@ -99,7 +100,7 @@ impl Suspects {
         self.0.borrow_mut()[usize::from(worker.0)] = Some((generation, until));
     }
 
-    fn has(&self, worker: WorkerId, generation: Generation, now: Timestamp) -> bool {
+    pub(super) fn has(&self, worker: WorkerId, generation: Generation, now: Timestamp) -> bool {
         self.0.borrow()[usize::from(worker.0)].is_some_and(|(g, until)| g == generation && now < until)
     }
 }
@@ -151,40 +152,6 @@ impl<E: Engine> Shard<E> {
         self.suspects.add(worker, generation, E::now() + SUSPECT_FOR);
     }
 
-    /// Counts a request into a worker that has room: the one its key stands for, or the shard's own if possible.
-    pub(super) fn try_enter(&self, route: u16, key: Option<u64>) -> Option<Lease<'_, E>> {
-        let (slots, max) = (self.bulletin.route(usize::from(route)), self.live.borrow().limits.in_flight_max);
-        let count = usize::from(slots.end - slots.start);
-        let worker = |i: usize| WorkerId(slots.start + u16::try_from(i).unwrap_or(u16::MAX));
-        let now = self.timers.now();
-        let frames_only = self.frames_only && !self.is_origin(route);
-        let at = |i| {
-            let (worker, notice) = (worker(i), self.bulletin.notice(worker(i)));
-            let open = notice.door == Door::Open
-                && !self.suspects.has(worker, notice.generation, now)
-                && (!frames_only || self.is_fed(worker, notice.generation));
-            Candidate { open, in_flight: self.bulletin.in_flight(worker) }
-        };
-        let is_own = |&i: &usize| {
-            let notice = self.bulletin.notice(worker(i));
-            notice.door == Door::Open && usize::from(notice.home) == self.index
-        };
-        let own = (0..count).find(is_own).unwrap_or(count);
-        // A worker may close its door or fill up between the look and the count: look again, as often as there are
-        // workers.
-        for _ in 0..=count {
-            let chosen = match key {
-                Some(key) => stick(key, count, max, at),
-                None => choose(own, count, max, at),
-            };
-            let worker = worker(chosen?);
-            if let Some(generation) = self.bulletin.enter(worker, max) {
-                return Some(Lease { shard: self, route, worker, generation, tunnel: false });
-            }
-        }
-        None
-    }
-
     /// Counts the request into a worker, waiting for room if there is none. Meanwhile the client's body is taken, as
     /// far as it fits, and its leaving noticed.
     ///
@@ -197,7 +164,7 @@ impl<E: Engine> Shard<E> {
         mut client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
     ) -> Result<Lease<'s, E>, Refusal> {
         if self.queue(route).borrow().is_empty()
-            && let Some(lease) = self.try_enter(route, relay.key)
+            && let Some(lease) = self.try_enter(route, relay.tie, relay.live)
         {
             return Ok(lease);
         }
@@ -210,7 +177,7 @@ impl<E: Engine> Shard<E> {
         self.publish_waiting();
         loop {
             let first = self.queue(route).borrow().is_front(ticket);
-            if first && let Some(lease) = self.try_enter(route, relay.key) {
+            if first && let Some(lease) = self.try_enter(route, relay.tie, relay.live) {
                 drop(place);
                 return Ok(lease);
             }
@@ -264,11 +231,12 @@ impl<E: Engine> Shard<E> {
     fn patience(&self, route: u16, relay: &Relay<'_>) -> (Timestamp, Shed) {
         let (since, limits) = (relay.began, &relay.live.limits);
         let mut slots = self.bulletin.route(usize::from(route));
-        if slots.any(|slot| self.bulletin.notice(WorkerId(slot)).door == Door::Open) {
+        let is_open = slots.any(|slot| self.bulletin.notice(WorkerId(slot)).door == Door::Open);
+        if is_open && (route != APPLICATION || self.bulletin.is_assembled()) {
             (since + limits.queue_timeout, Shed::QueueTimeout)
-        } else if self.bulletin.phase() == Phase::Draining && !self.has_prospects(route) {
+        } else if !is_open && self.bulletin.phase() == Phase::Draining && !self.has_prospects(route) {
             (since, Shed::Stopping)
-        } else if relay.live.errors.fails_fast() && self.is_hopeless(route) {
+        } else if !is_open && relay.live.errors.fails_fast() && self.is_hopeless(route) {
             (since, Shed::NoWorker)
         } else {
             (since + limits.ready_wait_timeout, Shed::NoWorker)

@@ -9,9 +9,11 @@
 
 mod connection;
 mod detour;
+mod dispatch;
 mod ending;
 mod exchange;
 mod lease;
+mod marks;
 mod op;
 mod over_http;
 mod over_pipe;

@@ -116,7 +116,12 @@ where
         match result {
             Ok(count @ 1..) => {
                 let date = self.shard.date.borrow();
-                let terms = Terms { may_keep_alive: self.shard.is_serving(), date: &date[..] };
+                let terms = Terms {
+                    may_keep_alive: self.shard.is_serving(),
+                    date: &date[..],
+                    now: self.shard.timers.now(),
+                    mark: self.shard,
+                };
                 relay.on_worker_bytes(chunk, count, &terms).map_err(Fault::Garbled)
             }
             // A tunnel's end is passed on, a broken one is cut.
@@ -187,6 +192,8 @@ where
     R: Op<Chunk, Done = Completion>,
     W: Op<Queue, Done = Written>,
 {
+    const HALF_CLOSE: bool = E::HALF_CLOSE;
+
     fn start(&mut self, relay: &mut Relay<'_>, client_has_room: bool) {
         if !self.writes.is_busy() && !self.deaf {
             self.load(relay);

@@ -34,6 +34,9 @@ impl<'s, E: Engine> PipeSide<'s, E> {
 }
 
 impl<E: Engine> Side for PipeSide<'_, E> {
+    /// An END is a frame.
+    const HALF_CLOSE: bool = true;
+
     fn start(&mut self, relay: &mut Relay<'_>, _client_has_room: bool) {
         if self.deaf {
             relay.to_worker.clear();
@@ -60,6 +63,9 @@ impl<E: Engine> Side for PipeSide<'_, E> {
         self.data += news.data_bytes;
         if let Some(plan) = news.plan {
             relay.delivery = Some(plan);
+            if news.gathers {
+                relay.gather(self.shard.timers.now());
+            }
         }
         if !news.to_client.is_empty() {
             self.overhead += news.to_client.len().saturating_sub(news.data_bytes);
@@ -67,7 +73,12 @@ impl<E: Engine> Side for PipeSide<'_, E> {
         }
         if !news.raw.is_empty() {
             let date = self.shard.date.borrow();
-            let terms = Terms { may_keep_alive: self.shard.is_serving(), date: &date[..] };
+            let terms = Terms {
+                may_keep_alive: self.shard.is_serving(),
+                date: &date[..],
+                now: self.shard.timers.now(),
+                mark: self.shard,
+            };
             if let Err(what) = relay.on_raw(&news.raw, &terms) {
                 self.stream.blame();
                 return Poll::Ready(Err(Fault::Garbled(what)));
@@ -86,8 +97,9 @@ impl<E: Engine> Side for PipeSide<'_, E> {
                 self.stream.blame();
             }
             self.broken = Some(fault);
-            // What came before is given to the client first.
-            return Poll::Ready(if self.data + self.overhead == 0 { Err(fault) } else { Ok(()) });
+            // What came before is given to the client first, unless that has got nothing yet.
+            let is_given = self.data + self.overhead == 0 || relay.gathers_since().is_some();
+            return Poll::Ready(if is_given { Err(fault) } else { Ok(()) });
         }
         if news.done {
             self.done = true;

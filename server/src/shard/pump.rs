@@ -18,7 +18,7 @@ use forebay_transports::{Completion, Conn, Written};
 
 use super::lease::Lease;
 use super::op::{Op, settle, writer};
-use super::relay::{Garbled, Relay, Sent};
+use super::relay::{GATHER_TIME, Garbled, Relay, Sent};
 use super::timers::{TICK, Timer};
 use super::{Engine, Shard};
 
@@ -61,6 +61,9 @@ pub(super) enum Left {
 /// How a worker is reached: the half of an attempt that differs from one transport to the other. What it has for the
 /// worker it takes from the relay, what the worker says it gives the relay.
 pub(super) trait Side {
+    /// Whether a direction can end for itself.
+    const HALF_CLOSE: bool;
+
     /// Hands over what waits for the worker, and asks for what the worker says while the client has room for it.
     fn start(&mut self, relay: &mut Relay<'_>, client_has_room: bool);
 
@@ -154,6 +157,7 @@ pub(super) async fn pump<'s, E: Engine>(
             Event::Worker(result) => flow.on_worker(result),
             Event::ClientRead(done) => flow.on_client_read(done),
             Event::ClientWrote(done) => flow.on_client_wrote(done),
+            Event::Deadline if flow.ends_gathering() => Ok(()),
             Event::Deadline => Err(fault),
         };
         if let Err(fault) = step {
@@ -163,6 +167,7 @@ pub(super) async fn pump<'s, E: Engine>(
     timer.clear();
     if result.is_err() {
         flow.relay.sent = flow.side.sent(flow.relay);
+        flow.relay.forget_gathered();
     }
     flow.side.settle(flow.relay).await;
     // A response that ends with its connection would look whole.
@@ -189,7 +194,7 @@ impl<'s, E: Engine, S: Side> Flow<'_, 's, E, S> {
     {
         let relay = &mut *self.relay;
         let window = relay.live.limits.window_bytes as usize;
-        if !client_writes.is_busy() && !relay.to_client.is_empty() {
+        if !client_writes.is_busy() && !relay.to_client.is_empty() && !relay.holds_back() {
             self.to_client = relay.to_client.len();
             self.client_write_since = self.shard.timers.now();
             client_writes.start(std::mem::take(&mut relay.to_client));
@@ -262,7 +267,7 @@ impl<'s, E: Engine, S: Side> Flow<'_, 's, E, S> {
         }
         // A worker that is gone takes nothing, so nothing is waited for.
         self.worker_finished |= self.side.is_deaf();
-        if (self.client_finished || self.worker_finished) && !E::HALF_CLOSE {
+        if (self.client_finished || self.worker_finished) && !S::HALF_CLOSE {
             (self.client_finished, self.worker_finished) = (true, true);
         }
     }
@@ -279,6 +284,9 @@ impl<'s, E: Engine, S: Side> Flow<'_, 's, E, S> {
         };
         if self.to_client > 0 {
             at(self.client_write_since, limits.send_timeout, Fault::Client(Left::Slow));
+        }
+        if let Some(since) = relay.gathers_since() {
+            at(since, GATHER_TIME, Fault::Stalled);
         }
         if relay.is_tunnel() {
             let half_closed = self.client_finished || self.worker_finished;
@@ -304,6 +312,15 @@ impl<'s, E: Engine, S: Side> Flow<'_, 's, E, S> {
             at(self.worker_since, limits.response_idle_timeout, Fault::Stalled);
         }
         due
+    }
+
+    /// Whether it was a response's time to wait for more that has passed; it flows from now on.
+    fn ends_gathering(&mut self) -> bool {
+        let is_over = self.relay.gathers_since().is_some_and(|since| self.now() >= since + TICK + GATHER_TIME);
+        if is_over {
+            self.relay.flow();
+        }
+        is_over
     }
 
     fn on_client_read(&mut self, (result, chunk): Completion) -> Result<(), Fault> {

@@ -6,6 +6,7 @@
 //! Invariants: nothing is queued for the client before a whole, acceptable response head; a queue that is full makes
 //! its source wait, so memory is bounded by `window_bytes` a direction and one chunk more.
 
+mod gather;
 mod stage;
 
 use forebay_core::buf::{Chunk, ChunkSize, Pool, Queue, Slice};
@@ -15,7 +16,10 @@ use forebay_core::http1::{
 };
 use forebay_core::time::Timestamp;
 
+use super::dispatch::Tie;
+use super::marks::{Mark, Marks};
 use crate::live::Live;
+pub(super) use gather::{GATHER_TIME, may_wait};
 pub(super) use stage::{Garbled, Sent};
 
 /// Pieces of a response body up to this size are copied behind the head, so that a small response is one buffer.
@@ -53,8 +57,10 @@ pub(super) struct Relay<'s> {
     pub(super) live: &'s Live,
     /// When the request came.
     pub(super) began: Timestamp,
-    /// What ties the request to one worker, if anything does.
-    pub(super) key: Option<u64>,
+    /// What ties the request to one worker.
+    pub(super) tie: Tie,
+    /// What is added to its response.
+    pub(super) marks: Marks,
     /// What the request's head said.
     pub(super) request: RequestFacts,
     body: BodyDecoder,
@@ -93,6 +99,10 @@ pub(super) struct Relay<'s> {
     pub(super) worker_spent: bool,
     /// How far the request had come when the last attempt failed.
     pub(super) sent: Sent,
+    /// Since when the response's bytes have been gathered, while they are.
+    gathering: Option<Timestamp>,
+    /// Whether the last attempt had begun to answer, though nothing of that was sent.
+    broke_off: bool,
 }
 
 /// What a response head means for those who have to know at once.
@@ -101,6 +111,10 @@ pub(super) struct Terms<'a> {
     pub(super) may_keep_alive: bool,
     /// Now, as an IMF-fixdate.
     pub(super) date: &'a [u8],
+    /// Now, on the coarse clock.
+    pub(super) now: Timestamp,
+    /// Who writes what is added to responses.
+    pub(super) mark: &'a dyn Mark,
 }
 
 impl<'s> Relay<'s> {
@@ -111,7 +125,8 @@ impl<'s> Relay<'s> {
             pool,
             live,
             began,
-            key: None,
+            tie: Tie::None,
+            marks: Marks::NONE,
             request,
             body,
             body_bytes: 0,
@@ -133,6 +148,8 @@ impl<'s> Relay<'s> {
             worker_size: ChunkSize::Small,
             worker_spent: false,
             sent: Sent::Nothing,
+            gathering: None,
+            broke_off: false,
         }
     }
 
@@ -195,7 +212,7 @@ impl<'s> Relay<'s> {
         self.to_worker = self.held.clone().unwrap_or_default();
         self.response = Response::awaited();
         self.worker_size = ChunkSize::Small;
-        self.worker_spent = false;
+        (self.worker_spent, self.broke_off) = (false, false);
     }
 
     /// Takes bytes of the client: request body, then the beginning of the next request.
@@ -307,15 +324,21 @@ impl<'s> Relay<'s> {
             // A worker that closes behind its answer reads no more: the rest of the request has nowhere to go.
             let has_a_future = self.may_go_on() && (self.request_done || facts.keep_alive || facts.informational);
             let delivery = Delivery::plan(&self.request, &facts, terms.may_keep_alive && has_a_future);
-            let size = ChunkSize::holding(head_len + HEAD_ROOM).unwrap_or(ChunkSize::Large);
+            let added = if facts.informational { None } else { self.marks.written(terms.mark) };
+            let added = added.as_deref().unwrap_or_default();
+            let size = ChunkSize::holding(head_len + HEAD_ROOM + added.len()).unwrap_or(ChunkSize::Large);
             let mut out = self.pool.take(size);
-            encode_response(&head, &facts, &delivery, Some(terms.date), &mut out).map_err(|_full| Garbled::LARGE)?;
+            encode_response(&head, &facts, &delivery, Some(terms.date), added, &mut out)
+                .map_err(|_full| Garbled::LARGE)?;
             self.bytes_out += out.len() as u64;
             if !facts.informational {
                 self.head = Some(out);
                 let body = BodyDecoder::new(delivery.framing, delivery.flavour, Side::Response);
                 self.response = if body.is_done() { Response::Done } else { Response::Body(body) };
                 self.delivery = Some((facts, delivery));
+                if self.marks.gathers && may_wait(&facts, head.fields.iter().map(|it| (it.name, it.value))) {
+                    self.gather(terms.now);
+                }
                 // What the client sent behind its request, before it heard of the switch, is the tunnel's.
                 if self.is_tunnel()
                     && let Some(early) = self.carry.take()

@@ -31,7 +31,7 @@ pub use system::Process;
 #[cfg(unix)]
 pub(crate) use system::catches;
 pub(crate) use system::{
-    ENVIRONMENT, EXEC, command, fault, is_program, machine, own_cpu, processes_named, program_names, quoted,
+    ENVIRONMENT, EXEC, command, fault, is_program, machine, memory, own_cpu, processes_named, program_names, quoted,
     reap_orphans, shell,
 };
 
@@ -53,6 +53,15 @@ pub struct Usage {
     pub cpu: Duration,
     /// Resident memory in bytes; what processes share counts once each.
     pub resident_bytes: u64,
+}
+
+/// The memory of one process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Resident, in bytes.
+    pub resident_bytes: u64,
+    /// Its own, shared with nobody, resident or paged out, in bytes: what Windows calls its use of the page file.
+    pub private_bytes: u64,
 }
 
 /// CPU time that the whole machine has been busy and idle since it started.

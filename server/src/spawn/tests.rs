@@ -102,3 +102,10 @@ fn words_are_quoted_for_the_shell() {
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains("a  b&c"), "{output:?}");
 }
+
+#[test]
+fn the_memory_of_a_process_is_known() {
+    let own = memory(std::process::id());
+    assert!(own.resident_bytes > 1 << 20 && own.private_bytes > 1 << 18, "{own:?}");
+    assert_eq!(memory(u32::MAX - 3), Memory::default());
+}

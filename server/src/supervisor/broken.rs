@@ -50,9 +50,9 @@ impl Supervisor {
     pub(super) fn begin(&mut self, config: Config) {
         let settings = Arc::new(Settings::new(&config, self.preload.clone(), self.cpus.clone()));
         self.slots.iter_mut().for_each(|slot| slot.set(settings.clone()));
-        let watch = Watch::new(&config);
+        self.changes.set(Watch::new(&config));
         self.open_control_pipe(config.workers.control_pipe);
-        self.adopt(config, watch);
+        self.adopt(config);
         self.has_begun = true;
         self.bulletin.gate().hold(false);
         if !self.is_offline {

@@ -14,8 +14,11 @@
 //! What it deliberately does not do: touch a connection, give up on a worker, or judge one by anything but whether it
 //! is there and listens.
 
+mod assembly;
 mod broken;
 mod condition;
+mod footprint;
+mod idle;
 pub mod inspector;
 pub mod logs;
 mod offline;
@@ -26,6 +29,7 @@ pub mod report;
 pub mod runtime_dir;
 mod settings;
 mod slot;
+mod stop;
 pub mod watch;
 
 use std::path::PathBuf;
@@ -34,20 +38,22 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 use crossbeam::select;
-use forebay_core::drain::{Left, Processes, Shutdown, Step};
+use forebay_core::drain::{Shutdown, Step};
 use forebay_core::id::{Generation, WorkerId};
 use forebay_core::time::Timestamp;
 use forebay_core::worker::journey::Span;
 use forebay_core::worker::{State, Stuck, Want};
 use forebay_transports::machine::usable_cpus;
-use tracing::{error, info, warn};
+use tracing::warn;
 
 use crate::bulletin::{Bulletin, Event, Phase, SLOTS_PER_WORKER};
 use crate::changes::{Changes, Watch};
 use crate::config::Config;
 use crate::control_pipe::ControlPipe;
 use crate::origin::{Board, Watching};
+use crate::page_out::PageOut;
 use crate::spawn;
+use assembly::Assembly;
 use logs::{Logs, Output};
 use recycle::Replacement;
 use runtime_dir::{RuntimeDir, StartError};
@@ -139,6 +145,9 @@ pub struct Supervisor {
     /// Workers for which another process is brought to readiness.
     replacements: Vec<Replacement>,
     stage: Stage,
+    assembly: Assembly,
+    /// When memory is looked at next.
+    look_at: Timestamp,
     /// Whether there has been a configuration to start workers with.
     has_begun: bool,
     /// Whether the application is to have no worker.
@@ -151,6 +160,7 @@ pub struct Supervisor {
     /// When the last reload began.
     reloaded: Option<Timestamp>,
     control_pipe: Option<ControlPipe>,
+    page_out: PageOut,
     ever_ready: bool,
     outcome: Outcome,
     origin: Instant,
@@ -200,6 +210,7 @@ impl Supervisor {
             Slot::new(WorkerId(id), number, settings.clone(), &bulletin)
         };
         let slots = slots.clone().map(slot).collect();
+        let assembly = Assembly::begin(config.workers.dispatch, &bulletin);
         let commands = bounded(Self::MESSAGES_MAX);
         // Before there are clients: one that came earlier would wait for a worker.
         bulletin.gate().set_broken(config.broken.clone());
@@ -207,6 +218,8 @@ impl Supervisor {
         Ok(Self {
             config,
             slots,
+            assembly,
+            look_at: Timestamp::ZERO,
             bulletin,
             reload: options.reload,
             preload: options.preload,
@@ -223,6 +236,7 @@ impl Supervisor {
             reload_again: false,
             reloaded: None,
             control_pipe: None,
+            page_out: PageOut::default(),
             ever_ready: false,
             outcome: Outcome::Stopped,
             origin: Instant::now(),
@@ -282,28 +296,6 @@ impl Supervisor {
         self.settle(count);
         for i in 0..count {
             self.with(self.serving(i), |slot, tools| slot.want(Want::Run, tools));
-        }
-    }
-
-    /// Takes the slots of the first `count` workers into use, and as many more as have processes.
-    fn settle(&mut self, count: usize) {
-        let each = usize::from(SLOTS_PER_WORKER);
-        let busy = self.slots.iter().rposition(|slot| slot.life.state() != State::Down);
-        let used = each * count.max(busy.map_or(0, |i| i / each + 1));
-        if used != self.used {
-            self.used = used;
-            self.bulletin.set_used(0, u16::try_from(used).unwrap_or(u16::MAX));
-        }
-    }
-
-    /// Opens it if it is wanted. Once open it stays, for workers that know it.
-    fn open_control_pipe(&mut self, is_wanted: bool) {
-        if !is_wanted || self.control_pipe.is_some() {
-            return;
-        }
-        match ControlPipe::open(&self.config.workers.runtime_dir, self.commands.0.clone()) {
-            Ok(pipe) => self.control_pipe = Some(pipe),
-            Err(error) => error!(target: "forebay", "workers.control_pipe: cannot be opened: {error}"),
         }
     }
 
@@ -402,8 +394,11 @@ impl Supervisor {
         spawn::reap_orphans(|pid| self.slots.iter().any(|slot| slot.has_pid(pid)));
         self.poll_hopeless();
         self.poll_replacements();
+        self.poll_assembly();
+        self.poll_footprints();
         self.poll_reload();
         self.poll_stop();
+        self.poll_page_out();
         self.settle(self.workers_now());
     }
 
@@ -437,61 +432,6 @@ impl Supervisor {
         if let Some(unsaid) = self.slots[i].oddities.poll(now) {
             let more = if unsaid > 0 { format!(" ({unsaid} more like this)") } else { String::new() };
             warn!(target: "forebay", "worker {worker} {what}{more}");
-        }
-    }
-
-    fn stop(&mut self) {
-        let left = self.bulletin.left();
-        if self.outcome == Outcome::Stopped {
-            let (in_flight, waiting, connections) = (left.in_flight, left.waiting, left.connections);
-            info!(
-                target: "forebay",
-                "stopping: {in_flight} requests in flight, {waiting} waiting, {connections} clients connected"
-            );
-        }
-        self.abandon_reload();
-        self.replacements.clear();
-        self.bulletin.set_phase(Phase::Draining);
-        let shutdown = Shutdown::new(self.now(), self.config.workers.drain_timeout);
-        self.stage = Stage::Stopping(shutdown, Step::Drain);
-    }
-
-    fn poll_stop(&mut self) {
-        let (now, left) = (self.now(), self.bulletin.left());
-        let up = self.slots.iter().filter(|slot| slot.life.state().is_up());
-        let killed = up.clone().filter(|slot| slot.is_killed()).count();
-        let up = up.count();
-        let Stage::Stopping(shutdown, before) = &mut self.stage else { return };
-        let step = shutdown.poll(now, left, Processes { up, killed });
-        let before = std::mem::replace(before, step);
-        if step == before {
-            return;
-        }
-        if before == Step::Drain && left != Left::default() {
-            let (in_flight, waiting, connections) = (left.in_flight, left.waiting, left.connections);
-            warn!(
-                target: "forebay",
-                "no more time: {in_flight} requests in flight, {waiting} waiting and {connections} clients are cut"
-            );
-        }
-        if step == Step::End && up > 0 {
-            error!(target: "forebay", "{up} workers cannot be killed: ending without them");
-            self.outcome = Outcome::Failed;
-        }
-        let want = match step {
-            Step::Drain => return,
-            Step::Stop => Want::Stop,
-            Step::Kill | Step::End => Want::Kill,
-        };
-        for i in 0..self.slots.len() {
-            self.with(i, |slot, tools| slot.want(want, tools));
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        match &self.stage {
-            Stage::Stopping(_, step) => *step == Step::End,
-            Stage::Serving | Stage::Reloading(_) => false,
         }
     }
 }

@@ -19,6 +19,7 @@ use super::{Stage, Supervisor};
 use crate::bulletin::SLOTS_PER_WORKER;
 use crate::changes::Watch;
 use crate::config::Config;
+use crate::control_pipe::ControlPipe;
 use crate::live::Live;
 
 /// The new ones that are brought to readiness.
@@ -37,6 +38,17 @@ impl Trial {
 }
 
 impl Supervisor {
+    /// Takes the slots of the first `count` workers into use, and as many more as have processes.
+    pub(super) fn settle(&mut self, count: usize) {
+        let each = usize::from(SLOTS_PER_WORKER);
+        let busy = self.slots.iter().rposition(|slot| slot.life.state() != State::Down);
+        let used = each * count.max(busy.map_or(0, |i| i / each + 1));
+        if used != self.used {
+            self.used = used;
+            self.bulletin.set_used(0, u16::try_from(used).unwrap_or(u16::MAX));
+        }
+    }
+
     /// The slot of a worker's number that serves.
     pub(super) fn serving(&self, number: usize) -> usize {
         number * usize::from(SLOTS_PER_WORKER) + self.lanes[number]
@@ -143,7 +155,8 @@ impl Supervisor {
             self.with(self.serving(number), |slot, tools| slot.want(Want::Replaced, tools));
             self.lanes[number] = 1 - self.lanes[number];
         }
-        self.adopt(*trial.config, trial.watch);
+        self.changes.set(trial.watch);
+        self.adopt(*trial.config);
         // Who came after a change that is yet to be tried out goes on waiting for that.
         self.bulletin.gate().hold(self.bulletin.gate().is_held() && self.reload_again);
         let took = Span(self.now().since(trial.began));
@@ -151,9 +164,8 @@ impl Supervisor {
     }
 
     /// Works with another configuration from here on.
-    pub(super) fn adopt(&mut self, config: Config, watch: Watch) {
+    pub(super) fn adopt(&mut self, config: Config) {
         self.bulletin.set_stuck_after(config.workers.stuck_after);
-        self.changes.set(watch);
         // What needs a restart stays as it is, and is said again at the next reload.
         let runtime_dir = std::mem::take(&mut self.config.workers.runtime_dir);
         let Config { launch, workers, affinity, limits, forwarding, response, errors, site, .. } = config;
@@ -175,6 +187,17 @@ impl Supervisor {
         self.stage = Stage::Serving;
         for i in self.spares() {
             self.with(i, |slot, tools| slot.want(Want::Kill, tools));
+        }
+    }
+
+    /// Opens the control pipe if it is wanted. Once open it stays, for workers that know it.
+    pub(super) fn open_control_pipe(&mut self, is_wanted: bool) {
+        if !is_wanted || self.control_pipe.is_some() {
+            return;
+        }
+        match ControlPipe::open(&self.config.workers.runtime_dir, self.commands.0.clone()) {
+            Ok(pipe) => self.control_pipe = Some(pipe),
+            Err(error) => error!(target: "forebay", "workers.control_pipe: cannot be opened: {error}"),
         }
     }
 }

@@ -58,6 +58,8 @@ pub(super) struct Slot {
     worker: Option<Worker>,
     probe: Option<Probe>,
     killed: bool,
+    /// It listened on a port of its own when its time to start was over.
+    is_elsewhere: bool,
     /// For how long its event loop has stood still, as a shard said.
     silence: Duration,
     /// What it did wrong.
@@ -88,6 +90,7 @@ impl Slot {
             worker: None,
             probe: None,
             killed: false,
+            is_elsewhere: false,
             silence: Duration::ZERO,
             broke: String::new(),
             last_failure: None,
@@ -125,6 +128,11 @@ impl Slot {
         self.worker.as_ref().is_some_and(|worker| worker.process.id() == pid)
     }
 
+    /// The id of its process, while there is one.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.worker.as_ref().map(|worker| worker.process.id())
+    }
+
     /// Time has passed.
     pub(super) fn tick(&mut self, tools: &Tools<'_>) {
         if self.probe.as_mut().is_some_and(|probe| probe.poll(tools.now, &self.endpoint)) {
@@ -134,6 +142,10 @@ impl Slot {
             self.life.on_listening(tools.now);
         }
         self.life.on_load(tools.now, self.load(tools));
+        // Its last chance is over: does it listen elsewhere? Once it is killed nobody can tell.
+        if self.life.state() == State::Starting && tools.now >= self.life.next_deadline() {
+            self.is_elsewhere = self.worker.as_ref().is_some_and(|worker| !worker.process.ports().is_empty());
+        }
         self.life.on_tick(tools.now);
         self.act(tools);
         let lingers = self.worker.as_ref().and_then(|worker| worker.lingers_until);
@@ -247,6 +259,7 @@ impl Slot {
             }
         }
         let condition = condition_of(self.life.want(), self.life.state(), &self.journey, &self.settings.launch);
+        let condition = if self.is_elsewhere { condition.elsewhere() } else { condition };
         tools.bulletin.set_station(self.id, Station { number: self.index, condition });
     }
 
@@ -271,7 +284,7 @@ impl Slot {
         let generation = self.life.generation();
         self.endpoint = tools.bulletin.endpoint(self.id, generation);
         self.journey = settings.journey(tools.now);
-        (self.permanent, self.killed) = (None, false);
+        (self.permanent, self.killed, self.is_elsewhere) = (None, false, false);
         self.endpoint.remove();
         let order = Order {
             launch: &settings.launch,

@@ -94,6 +94,10 @@ const routes = {
     const next = (n) => waiting.push(() => (res.write(`data: ${n}\n\n`), next(n + 1)));
     next(2);
   },
+  '/pieces': (req, res, query) => {
+    res.write('one ', () => console.log('lab has written one'));
+    waiting.push(() => (query.has('die') ? process.kill(process.pid, 'SIGKILL') : res.end('two')));
+  },
   '/large': (req, res, query) => {
     watch(req, res);
     const total = Number(query.get('bytes'));
@@ -205,4 +209,9 @@ if (process.env.LAB_EXPECT_MS) {
     setTimeout(goOn, Number(process.env.LAB_EXPECT_MS));
   });
 }
-server.listen(process.env.PORT, () => console.log('lab listens'));
+// With this set, the worker with this number never listens.
+if (process.env.LAB_MUTE_WORKER !== process.env.FOREBAY_WORKER || !process.env.LAB_MUTE_WORKER) {
+  server.listen(process.env.PORT, () => console.log('lab listens'));
+} else {
+  setInterval(() => {}, 1000);
+}

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use forebay::signals;
+use forebay::signals::Order;
 
 use crate::Mode;
 use crate::catalogue::App;
@@ -79,7 +80,7 @@ impl Server {
     /// Ends it, and returns what it printed.
     pub(crate) fn stop(mut self) -> Result<String, String> {
         if self.is_forebay {
-            let _gone = kill_process(Pid::from_child(&self.child), Signal::TERM);
+            let _gone = signals::tell(self.child.id(), Order::Stop);
             let deadline = Instant::now() + PATIENCE;
             while self.child.try_wait().unwrap().is_none() {
                 if Instant::now() > deadline {

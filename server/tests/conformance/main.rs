@@ -6,6 +6,9 @@
 #[expect(dead_code, reason = "shared with another test target that uses all of it")]
 mod client;
 mod configuration;
+#[cfg(unix)]
+mod life;
+mod requests;
 #[path = "../end_to_end/response.rs"]
 #[expect(dead_code, reason = "shared with another test target that uses all of it")]
 mod response;
@@ -14,7 +17,6 @@ mod response;
 mod server;
 mod site;
 #[path = "../end_to_end/system/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "shared with another test target that uses all of it")]
 mod system;
 #[path = "../end_to_end/wait.rs"]
 mod wait;

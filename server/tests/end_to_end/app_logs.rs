@@ -6,11 +6,12 @@ use tempfile::TempDir;
 
 use super::server::Server;
 use super::setup::Setup;
+use super::system::folder;
 use super::wait::{until, until_some};
 
 /// A server whose workers write to files, and the folder of those.
 fn chatty(change: impl FnOnce(Setup) -> Setup) -> (Server, TempDir) {
-    let dir = tempfile::tempdir_in("/tmp").unwrap();
+    let dir = folder();
     let setup = Setup::new("chatty.cjs").set("app_log.dir", format!("{:?}", dir.path().join("logs")));
     (change(setup).start(), dir)
 }
@@ -151,7 +152,7 @@ fn an_end_without_a_failure_is_followed_by_a_start_and_no_complaint() {
 
 #[test]
 fn a_folder_that_cannot_be_made_is_told_and_the_rest_goes_on() {
-    let dir = tempfile::tempdir_in("/tmp").unwrap();
+    let dir = folder();
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
     let server = Setup::new("chatty.cjs").set("app_log.dir", format!("{:?}", file.join("logs"))).start();
@@ -163,7 +164,7 @@ fn a_folder_that_cannot_be_made_is_told_and_the_rest_goes_on() {
 
 #[test]
 fn without_a_folder_there_are_no_files() {
-    let dir = tempfile::tempdir_in("/tmp").unwrap();
+    let dir = folder();
     std::fs::copy(super::setup::apps().join("chatty.cjs"), dir.path().join("chatty.cjs")).unwrap();
     let server = Setup::new(dir.path().join("chatty.cjs")).start();
     assert_eq!(get(&server, "/"), 200);

@@ -76,3 +76,20 @@ fn natively_nothing_of_it_shows() {
     assert_eq!((response.status, response.field("x-forebay-status")), (502, None));
     server.stop();
 }
+
+#[test]
+fn one_that_listens_elsewhere_is_told_from_one_that_does_not_listen() {
+    let log = tempfile::tempdir().unwrap();
+    let file = log.path().join("access.log");
+    for (app, reason) in [("elsewhere.cjs", "listened_elsewhere"), ("mute.cjs", "never_listened")] {
+        let setup = Setup::new(app).early().set("workers.preload", false).set("workers.start_timeout", "\"1500ms\"");
+        let setup = setup.set("workers.backoff_min", "\"20s\"").set("workers.backoff_max", "\"20s\"");
+        let setup = setup.set("limits.ready_wait_timeout", "\"4s\"");
+        let server = setup.set("access_log.path", format!("{:?}", file.display())).start();
+        let response = server.connect().get("/");
+        assert_eq!(response.field("x-forebay-reason").as_deref(), Some("no_worker"));
+        let has = || std::fs::read_to_string(&file).unwrap_or_default().contains(&format!(" {reason} "));
+        until(&format!("the log has {reason}"), has);
+        server.stop();
+    }
+}

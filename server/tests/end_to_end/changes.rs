@@ -4,6 +4,7 @@ use tempfile::TempDir;
 
 use super::server::Server;
 use super::setup::Setup;
+use super::system::folder;
 use super::wait::until;
 
 /// A script that says `text` and what `part.js` beside it exports, if there is one.
@@ -32,7 +33,7 @@ fn says(server: &Server, text: &str) {
 }
 
 fn dir() -> TempDir {
-    tempfile::tempdir_in("/tmp").unwrap()
+    folder()
 }
 
 #[test]
@@ -134,7 +135,7 @@ fn nothing_is_watched_unless_asked_for() {
         let names = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
         names.map(|name| name.trim().to_owned()).collect::<Vec<_>>()
     };
-    let is_watching = |name: &String| name == "changes" || name.starts_with("notify");
+    let is_watching = |name: &String| name == "changes";
     assert!(!threads(server.pid()).iter().any(is_watching));
     let watching = start(&dir, "[\"*.js\"]");
     assert!(threads(watching.pid()).iter().any(is_watching), "{:?}", threads(watching.pid()));

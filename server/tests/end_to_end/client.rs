@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::response::{Broken, Response, field, status};
 use super::wait::PATIENCE;
@@ -55,16 +55,19 @@ impl Client {
 
     /// Sends as much as the other side takes, until it takes nothing for `pause`; how much that was.
     pub(crate) fn send_until_full(&mut self, bytes: &[u8], pause: Duration) -> usize {
-        self.stream.set_write_timeout(Some(pause)).unwrap();
-        let mut sent = 0;
-        while sent < bytes.len() {
+        // Not with a time-out: of a write that was late, Windows does not say how much was sent.
+        self.stream.set_nonblocking(true).unwrap();
+        let (mut sent, mut progress) = (0, Instant::now());
+        while sent < bytes.len() && progress.elapsed() < pause {
             match self.stream.write(&bytes[sent..]) {
-                Ok(count) => sent += count,
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => break,
+                Ok(count) => (sent, progress) = (sent + count, Instant::now()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    std::thread::park_timeout(Duration::from_millis(1));
+                }
                 Err(error) => panic!("after {sent} bytes: {error}"),
             }
         }
-        self.stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        self.stream.set_nonblocking(false).unwrap();
         sent
     }
 

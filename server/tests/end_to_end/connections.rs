@@ -147,7 +147,7 @@ pub(crate) fn what_a_worker_says_unasked_is_nobodys_answer() {
             res.end('own');
             if (req.url === '/stray') setTimeout(() => socket.write(stray, () => fs.writeFileSync('SAID', '')), 5);
         }).listen(process.env.PORT);";
-    std::fs::write(&app, script.replace("SAID", said.to_str().unwrap())).unwrap();
+    std::fs::write(&app, script.replace("SAID", &said.to_str().unwrap().replace('\\', "/"))).unwrap();
     let server = Setup::new(&app).start();
     for _ in 0..5 {
         assert_eq!(server.connect().get("/stray").text(), "own");

@@ -1,11 +1,12 @@
 //! Recycles: how the application asks for one, and that none costs a request, however many there are.
+#![cfg(unix)]
 
 use forebay::signals::Order;
 
 use super::load::Load;
 use super::server::Server;
 use super::setup::Setup;
-use super::system::is_alive;
+use super::system::{folder, is_alive};
 use super::wait::until;
 
 fn recycles() -> Setup {
@@ -74,7 +75,7 @@ fn times() -> usize {
 
 #[test]
 fn recycles_of_every_kind_under_load_fail_no_request() {
-    let dir = tempfile::tempdir_in("/tmp").unwrap();
+    let dir = folder();
     let script = dir.path().join("app.cjs");
     std::fs::copy(super::setup::apps().join("recycles.cjs"), &script).unwrap();
     let server =

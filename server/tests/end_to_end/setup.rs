@@ -79,7 +79,8 @@ impl Transport {
 
 /// The folder of the applications.
 pub(crate) fn apps() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps")
+    // Built elsewhere than it runs, it may not name a drive.
+    std::path::absolute(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("apps")).unwrap()
 }
 
 /// A server to be started. One worker and one shard unless told otherwise, so that a test knows who answers.

@@ -102,6 +102,7 @@ pub(crate) fn an_application_that_waits_for_its_connections_ends_soon() {
     closes_in_peace();
 }
 
+#[cfg(unix)]
 #[test]
 fn applications_are_told_to_end_in_the_way_they_listen_to() {
     for (listens, said, how) in [

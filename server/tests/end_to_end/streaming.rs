@@ -1,7 +1,10 @@
 //! Bytes are passed on as they come, in both directions, and arrive as they were sent.
 
+use std::time::{Duration, Instant};
+
 use super::server::Server;
 use super::setup::{Engine, Setup};
+use super::wait::until;
 
 /// The pattern that the application `lab` sends and expects repeats after so many bytes.
 const BLOCK: usize = 64 * 1024;
@@ -119,5 +122,32 @@ pub(crate) fn an_upload_in_single_bytes_arrives() {
     }
     let answer = client.response().json();
     assert_eq!((&answer["bytes"], &answer["trailers"]["x-t"]), (&4.into(), &"1".into()), "{answer}");
+    server.stop();
+}
+
+#[test]
+pub(crate) fn small_pieces_are_gathered_where_that_is_asked_for() {
+    let server = Setup::new("lab.cjs").set("response.gather_bytes_max", "\"1MiB\"").start();
+    let mut client = server.connect();
+    // On a machine that is too busy to look within a second there is nothing to see.
+    let mut began = Instant::now();
+    let is_late = |began: Instant| began.elapsed() > Duration::from_secs(1);
+    client.send("GET /pieces HTTP/1.1\r\nHost: test\r\n\r\n");
+    server.log_has("lab has written one");
+    std::thread::park_timeout(Duration::from_millis(200));
+    assert!(!client.has_bytes() || is_late(began), "it was not held back");
+    assert_eq!(server.connect().get("/release").status, 200);
+    assert_eq!(client.response().text(), "one two");
+    // One that dies while nothing was said yet is answered for.
+    began = Instant::now();
+    client.send("POST /pieces?die HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n");
+    until("it was written", || server.log_count("lab has written one") == 2);
+    server.connect().send("GET /release HTTP/1.1\r\nHost: test\r\n\r\n");
+    let response = client.try_response(false);
+    assert!(response.is_ok_and(|response| response.status == 502) || is_late(began));
+    // Larger ones than the window flow.
+    let mut client = server.connect();
+    assert_eq!(client.get("/large?bytes=8388608&length").body.len(), 8_388_608);
+    assert_eq!(client.get("/large?bytes=8388608").body.len(), 8_388_608);
     server.stop();
 }

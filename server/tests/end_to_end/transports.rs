@@ -27,6 +27,13 @@ over_http! {
         a_request_that_kills_its_worker_has_a_number_for_how_far_it_came
         a_head_that_does_not_fit_the_workers_form_is_1005
     }
+    debug_header: {
+        it_has_iisnodes_fields_in_their_order
+    }
+    dispatching: {
+        each_worker_has_its_turn
+        a_cookie_ties_a_client_to_its_worker
+    }
     forwarding: {
         a_trusted_list_is_extended_once
         server_variables_are_told_and_cannot_be_forged
@@ -37,6 +44,7 @@ over_http! {
         server_sent_events_are_flushed_one_by_one
         large_uploads_and_downloads_arrive_as_they_were_sent
         an_upload_in_single_bytes_arrives
+        small_pieces_are_gathered_where_that_is_asked_for
     }
     upgrades: {
         a_web_socket_carries_frames_both_ways_and_is_closed

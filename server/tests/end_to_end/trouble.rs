@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::load::Load;
 use super::server::Server;
 use super::setup::{Setup, Transport};
-use super::system::is_alive;
+use super::system::{folder, is_alive};
 use super::wait::until;
 
 fn get(path: &str) -> String {
@@ -49,6 +49,26 @@ fn a_worker_that_hangs_is_told_with_its_stack_and_replaced() {
     assert_eq!((hanging.response().status, server.log_count(" hangs: ")), (200, 1));
     assert!(others.iter_mut().all(|client| client.response().status == 200));
     until("the slot comes back", || server.ready_pids().iter().filter(|&&pid| is_alive(pid)).count() == 2);
+    forget(&server);
+    server.stop();
+}
+
+#[test]
+fn a_worker_that_hangs_is_replaced_in_time_and_its_stack_written_down() {
+    let logs = folder();
+    let server =
+        trouble().set("workers.stuck_after", "\"2s\"").set("app_log.dir", format!("{:?}", logs.path())).start();
+    let pid = server.ready_pids()[0];
+    let (path, began) = (once(&server, "/hang"), Instant::now());
+    // The answer is the next one's.
+    let answer = server.connect().get(&path);
+    let took = began.elapsed();
+    assert_eq!((answer.status, server.ready_pids().len()), (200, 2), "{}", server.log());
+    assert!(took < Duration::from_secs(2 + 5), "it took {took:?}");
+    let errors = || std::fs::read_to_string(logs.path().join("logging-errors.txt")).unwrap_or_default();
+    until("it is written down", || errors().contains("at neverReturns ("));
+    let head = format!("Z worker w0 pid {pid}: hangs, its event loop has not turned for ");
+    assert!(errors().lines().next().unwrap().contains(&head), "{}", errors());
     forget(&server);
     server.stop();
 }

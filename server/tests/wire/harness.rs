@@ -221,6 +221,18 @@ impl<S: Stream> Wire<S> {
         assert_eq!((read, self.buffer.len()), (Err(ErrorKind::WouldBlock), 0));
     }
 
+    /// Nothing comes for a while.
+    #[track_caller]
+    pub(crate) fn expect_quiet_for(&mut self, patience: Duration)
+    where
+        S: std::os::fd::AsFd,
+    {
+        let mut polled = [rustix::event::PollFd::new(&self.stream, rustix::event::PollFlags::IN)];
+        let nanoseconds = i64::from(patience.subsec_nanos());
+        let patience = rustix::time::Timespec { tv_sec: patience.as_secs().cast_signed(), tv_nsec: nanoseconds };
+        assert_eq!((rustix::event::poll(&mut polled, Some(&patience)), self.buffer.len()), (Ok(0), 0));
+    }
+
     /// Waits until something has come, without taking it.
     pub(crate) fn into_unread(self) -> S
     where

@@ -6,6 +6,7 @@ mod bodies;
 mod causes;
 mod clients;
 mod frames;
+mod gathering;
 mod harness;
 mod responses;
 mod retries;

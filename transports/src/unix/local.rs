@@ -18,6 +18,12 @@ pub(crate) const HAS_DEVICE_NAMES: bool = false;
 
 pub(crate) const ENDPOINT_IS_FILE: bool = true;
 
+pub(crate) const ENDPOINT_FORM: &str = "a path, such as /run/app/NAME.sock";
+
+pub(crate) fn is_endpoint(_path: &Path) -> bool {
+    true
+}
+
 pub(crate) fn endpoint_within(folder: &Path, name: &str) -> PathBuf {
     folder.join(name)
 }

@@ -40,6 +40,12 @@ fn secret() -> &'static str {
     SECRET.get_or_init(|| format!("{:016x}{:016x}", RandomState::new().hash_one(1), RandomState::new().hash_one(2)))
 }
 
+pub(crate) const ENDPOINT_FORM: &str = r"a pipe, \\.\pipe\NAME";
+
+pub(crate) fn is_endpoint(path: &Path) -> bool {
+    path.to_string_lossy().to_ascii_lowercase().starts_with(r"\\.\pipe\")
+}
+
 pub(crate) fn endpoint_within(_folder: &Path, name: &str) -> PathBuf {
     format!(r"\\.\pipe\forebay-{}-{name}", secret()).into()
 }

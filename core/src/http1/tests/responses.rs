@@ -19,7 +19,7 @@ fn deliver(request: &str, response: &str) -> (String, Delivery) {
     let facts = judge_response(&head, &request).unwrap();
     let delivery = Delivery::plan(&request, &facts, true);
     let mut out = Vec::new();
-    encode_response(&head, &facts, &delivery, Some(b"NOW"), &mut out).unwrap();
+    encode_response(&head, &facts, &delivery, Some(b"NOW"), b"", &mut out).unwrap();
     (String::from_utf8(out).unwrap(), delivery)
 }
 

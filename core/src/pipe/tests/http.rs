@@ -89,7 +89,7 @@ fn reply(request: &RequestFacts, flags: u16, status: u16, fields: &[(&str, &str)
         Err(bad) => return bad.reason.into(),
     };
     let mut out = Vec::new();
-    reply.encode(b"Thu, 01 Jan 1970 00:00:00 GMT", &mut out).unwrap();
+    reply.encode(b"Thu, 01 Jan 1970 00:00:00 GMT", b"", &mut out).unwrap();
     assert!(out.is_empty() || ResponseHead::parse(&out, 100).is_ok());
     String::from_utf8(out).unwrap().replace("Date: Thu, 01 Jan 1970 00:00:00 GMT", "Date: now")
 }

@@ -285,6 +285,7 @@ impl Mapping<'_> {
     }
 
     fn log_files(&mut self) {
+        self.put_own("app_log.line_ends", Raw::Text("crlf".into()));
         if self.values.switch("loggingEnabled") {
             let mut folder = self.values.text("logDirectory");
             if !is_separator('\\') && is_windows_path(&folder) {

@@ -119,7 +119,8 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         OneOf(&["auto", "address", "cookie", "off"], |d, v| d.set_affinity(v)),
         "auto",
         "Which requests always go to the same worker. auto: those of engine.io (socket.io), whose long polling needs it, \
-         by client address. address: all, by client address. cookie: all, by a cookie that Forebay sets. off: none.",
+         by client address. address: all, by client address. cookie: all, by a cookie that Forebay sets, `iisnode.session.cookie`; while its worker is not ready, \
+         others serve. off: none.",
     ),
     of(
         "workers.dispatch",
@@ -128,7 +129,8 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         }),
         "local",
         "Which worker gets a request. local: the one beside the shard that read it, others when that one lags, which is \
-         the fastest. round_robin: each in turn, over all shards.",
+         the fastest. round_robin: each in turn, over all shards; requests wait until the first set of \
+         workers is complete, 5 s at most once one is ready.",
     ),
     of(
         "workers.preload",
@@ -398,8 +400,9 @@ pub(in crate::config) static SETTINGS: &[Setting] = &[
         "response.gather_bytes_max",
         Bytes(0, GIB, |d, v| d.response.gather_bytes_max = v),
         "0B",
-        "Bytes of a response that are gathered before the first of it is sent; 0 sends every fragment at once. Responses \
-         of streaming types are never gathered.",
+        "Bytes of a response that are gathered before the first of it is sent, up to limits.window_bytes and for a second \
+         at most; 0 sends every fragment at once. Responses of streaming types, such as text/event-stream, are never \
+         gathered. One that breaks off while it is gathered is answered with an error.",
     ),
     of(
         "response.debug_header",

@@ -10,8 +10,9 @@ use forebay_core::dispatch::Seen;
 use forebay_core::http1::{Delivery, Framing, LAST_CHUNK, RequestFacts, ResponseFacts, encode_chunk_size};
 use forebay_core::pipe::{End, LengthDigits, Reply, ResetCode, Response, encode_trailers};
 
+use crate::shard::marks::Marks;
 use crate::shard::pump::Fault;
-use crate::shard::relay::{COALESCE_BYTES, Garbled, Terms};
+use crate::shard::relay::{COALESCE_BYTES, Garbled, Terms, may_wait};
 
 /// Bytes of informational responses in one exchange, as its client gets them. 256 KiB: thousands of them. Frames that are
 /// no body need no credit, so nothing else bounds what waits for a client that does not read.
@@ -27,6 +28,8 @@ const FIELD_ROOM: usize = 24;
 #[derive(Debug)]
 pub(super) struct Inbox {
     request: RequestFacts,
+    /// What is added to the response.
+    marks: Marks,
     /// Where in the outbox's bytes the request begins.
     pub(super) request_at: u64,
     waker: Option<Waker>,
@@ -53,6 +56,8 @@ pub(in crate::shard) struct News {
     pub(in crate::shard) data_bytes: usize,
     /// The final head's meaning, once.
     pub(in crate::shard) plan: Option<(ResponseFacts, Delivery)>,
+    /// The bytes may wait for more.
+    pub(in crate::shard) gathers: bool,
     /// Raw bytes of the worker, for an exchange that left HTTP.
     pub(in crate::shard) raw: Queue,
     /// The worker has asked for the body.
@@ -76,9 +81,10 @@ struct Plan {
 
 impl Inbox {
     /// For a request that begins at `request_at` of the outbox.
-    pub(super) fn new(request: RequestFacts, request_at: u64) -> Self {
+    pub(super) fn new(request: RequestFacts, marks: Marks, request_at: u64) -> Self {
         Self {
             request,
+            marks,
             request_at,
             waker: None,
             news: false,
@@ -147,12 +153,14 @@ impl Inbox {
             .map_err(Garbled::contradictory)?;
         let fields: usize = head.fields.iter().map(|(name, value)| name.len() + value.len() + FIELD_ROOM).sum();
         let inline = if body as usize <= COALESCE_BYTES { body as usize } else { 0 };
-        let room = HEAD_ROOM + head.reason.len() + fields;
+        let added = if informational { None } else { self.marks.written(terms.mark) };
+        let added = added.as_deref().unwrap_or_default();
+        let room = HEAD_ROOM + head.reason.len() + fields + added.len();
         self.seal();
         let mut out = pool.take(ChunkSize::holding(room + inline).unwrap_or(ChunkSize::Large));
-        if reply.encode(terms.date, &mut out).is_err() {
+        if reply.encode(terms.date, added, &mut out).is_err() {
             out = pool.take(ChunkSize::Large);
-            reply.encode(terms.date, &mut out).map_err(|_full| Garbled::LARGE)?;
+            reply.encode(terms.date, added, &mut out).map_err(|_full| Garbled::LARGE)?;
         }
         if informational {
             self.inform_bytes += out.len();
@@ -175,6 +183,7 @@ impl Inbox {
         };
         self.planned = Some(Plan { chunked: reply.is_chunked(), left });
         self.inner.plan = Some((facts, delivery));
+        self.inner.gathers = self.marks.gathers && may_wait(&facts, head.fields.iter());
         Ok(())
     }
 
@@ -313,13 +322,18 @@ mod tests {
     use forebay_core::http1::{RequestHead, judge_request};
     use forebay_core::pipe::FieldSection;
 
+    use crate::shard::marks::Unmarked;
+
     use super::*;
 
     #[test]
     fn informational_responses_are_bounded() {
         let head = RequestHead::parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 10).unwrap();
-        let (pool, terms) = (Pool::new(0), Terms { may_keep_alive: true, date: b"" });
-        let mut inbox = Inbox::new(judge_request(&head).unwrap(), 0);
+        let (pool, terms) = (
+            Pool::new(0),
+            Terms { may_keep_alive: true, date: b"", now: forebay_core::time::Timestamp::ZERO, mark: &Unmarked },
+        );
+        let mut inbox = Inbox::new(judge_request(&head).unwrap(), Marks::NONE, 0);
         let inform = Response { flags: 0, status: 102, reason: b"", fields: FieldSection::EMPTY };
         let mut sent = 0;
         while inbox.on_head(&inform, 0, true, &pool, &terms).is_ok() {

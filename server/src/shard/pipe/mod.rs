@@ -218,7 +218,7 @@ impl<E: Engine> Pipe<E> {
             relay.to_worker.slices().iter().for_each(|piece| out.put_slice(piece.clone()));
             relay.to_worker.clear();
         }
-        let mut inbox = Inbox::new(*facts, at);
+        let mut inbox = Inbox::new(*facts, relay.marks, at);
         inbox.told |= body > 0;
         let key = inboxes.add(id, inbox);
         drop(state);
@@ -374,6 +374,6 @@ fn respond<E: Engine>(
     shard: &Shard<E>,
 ) -> Result<(), Garbled> {
     let date = shard.date.borrow();
-    let terms = Terms { may_keep_alive: shard.is_serving(), date: &date[..] };
+    let terms = Terms { may_keep_alive: shard.is_serving(), date: &date[..], now: shard.timers.now(), mark: shard };
     inbox.on_head(head, body, informational, &shard.pool, &terms)
 }

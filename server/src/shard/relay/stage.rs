@@ -109,7 +109,7 @@ impl Relay<'_> {
             Response::Head { partial: Some(_), .. } => return Cause::ClosedBeforeAnswer,
             Response::Body(_) | Response::Done | Response::Head { partial: None, .. } => {}
         }
-        if self.response_begun() {
+        if self.response_begun() || self.broke_off {
             return Cause::AnswerPart;
         }
         match (self.sent, seen) {

@@ -3,6 +3,7 @@
 use forebay_core::http1::{RequestHead, judge_request};
 
 use super::*;
+use crate::shard::marks::Unmarked;
 use forebay_core::limits::Limits;
 
 #[test]
@@ -11,7 +12,7 @@ fn a_client_that_does_not_read_what_comes_byte_by_byte_does_not_cost_a_chunk_a_b
     let head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
     let facts = judge_request(&RequestHead::parse(head, 10).unwrap()).unwrap();
     let mut relay = Relay::new(&pool, &live, Timestamp::ZERO, facts);
-    let terms = Terms { may_keep_alive: true, date: &[b' '; 29] };
+    let terms = Terms { may_keep_alive: true, date: &[b' '; 29], now: Timestamp::ZERO, mark: &Unmarked };
     let answer = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n";
     for byte in answer.iter().chain(&[b'x'; 50_000]) {
         let mut chunk = pool.take(ChunkSize::Medium);

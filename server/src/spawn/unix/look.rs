@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, geteuid};
 
-use crate::spawn::{Machine, Usage};
+use crate::spawn::{Machine, Memory, Usage};
 
 /// Ticks a second in `/proc`: `USER_HZ`, which is part of the interface and 100 wherever node runs.
 const TICKS_PER_SECOND: u64 = 100;
@@ -167,7 +167,15 @@ fn tree(root: u32, all: &HashMap<u32, Stat>) -> Vec<u32> {
 }
 
 fn resident_bytes(pid: u32) -> u64 {
+    memory(pid).resident_bytes
+}
+
+/// The memory of a process; nothing of one that is not there.
+pub(crate) fn memory(pid: u32) -> Memory {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) * 1024
+    let kib = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0)
+    };
+    Memory { resident_bytes: kib("VmRSS") * 1024, private_bytes: (kib("RssAnon") + kib("VmSwap")) * 1024 }
 }

@@ -20,7 +20,7 @@ use rustix::process::{
 };
 
 use super::{Place, Usage};
-pub(crate) use look::{catches, machine, own_cpu, processes_named};
+pub(crate) use look::{catches, machine, memory, own_cpu, processes_named};
 pub(crate) use shell::{EXEC, command, is_program, program_names, quoted, shell};
 
 /// What workers get in their environment unless it is set, besides what they get everywhere.

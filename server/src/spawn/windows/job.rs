@@ -19,8 +19,8 @@ use super::us;
 /// Processes that a list of members names; of more, the rest are not told.
 const MEMBERS_MAX: usize = 1022;
 
-/// The exit code of those who are killed with their job.
-const KILLED: u32 = 1;
+/// The exit code of those who are killed with their job: ours alone (an error, made by a program).
+pub(super) const KILLED: u32 = 0xe0f0_0009;
 
 /// Processes that end together: with the last handle to it all of them are killed.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ use windows_sys::Win32::System::Threading::{
 
 use super::job::Job;
 use super::us;
-use crate::spawn::{Machine, Usage};
+use crate::spawn::{Machine, Memory, Usage};
 
 /// Of the system's clocks, a second.
 const TICKS_PER_SECOND: u64 = 10_000_000;
@@ -52,16 +52,23 @@ pub(super) fn usage(job: &Job) -> Usage {
     let now: Duration = members.iter().map(|process| cpu(process.as_raw_handle())).sum();
     Usage {
         cpu: now.max(ticks(accounts.TotalUserTime) + ticks(accounts.TotalKernelTime)),
-        resident_bytes: members.iter().map(|process| resident_bytes(process.as_raw_handle())).sum(),
+        resident_bytes: members.iter().map(|process| memory_of(process.as_raw_handle()).resident_bytes).sum(),
     }
 }
 
-fn resident_bytes(process: HANDLE) -> u64 {
+/// The memory of a process; nothing of one that is not there.
+pub(crate) fn memory(pid: u32) -> Memory {
+    let process = open(pid, PROCESS_QUERY_INFORMATION | PROCESS_VM_READ);
+    process.map(|process| memory_of(process.as_raw_handle())).unwrap_or_default()
+}
+
+fn memory_of(process: HANDLE) -> Memory {
     let mut counters = MaybeUninit::<PROCESS_MEMORY_COUNTERS>::zeroed();
     // SAFETY: the structure is valid for writing as many bytes as are told.
     unsafe { K32GetProcessMemoryInfo(process, counters.as_mut_ptr(), size_of_val(&counters) as u32) };
     // SAFETY: it is integers: zeroes are valid, and so is what the call wrote.
-    unsafe { counters.assume_init() }.WorkingSetSize as u64
+    let counters = unsafe { counters.assume_init() };
+    Memory { resident_bytes: counters.WorkingSetSize as u64, private_bytes: counters.PagefileUsage as u64 }
 }
 
 /// CPU time that this process has used itself.

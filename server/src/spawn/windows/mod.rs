@@ -33,9 +33,9 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use super::{Place, Usage};
-use job::Job;
+use job::{Job, KILLED};
 use link::Link;
-pub(crate) use look::{machine, own_cpu};
+pub(crate) use look::{machine, memory, own_cpu};
 pub(crate) use shell::{EXEC, command, is_program, program_names, quoted, shell};
 pub(crate) use table::processes_named;
 
@@ -72,9 +72,12 @@ impl Process {
         }
         let job = Job::new()?;
         let child = command.creation_flags(CREATE_SUSPENDED | CREATE_NEW_PROCESS_GROUP).spawn()?;
-        // Dropped, it is killed.
-        let process = Self { child, job, link };
-        process.job.take(process.handle())?;
+        let mut process = Self { child, job, link };
+        if let Err(error) = process.job.take(process.handle()) {
+            // Who is in no job is not killed with it.
+            let _gone = process.child.kill();
+            return Err(error);
+        }
         process.pin(place);
         table::resume(process.id())?;
         Ok(process)
@@ -150,8 +153,6 @@ impl Process {
     /// Kills it and all it started.
     pub fn kill(&mut self) {
         self.job.kill();
-        // In case it could not be put into its job. An error means that it has ended.
-        let _gone = self.child.kill();
     }
 
     /// Kills what is left of its job once it has ended, then takes its status; none while it still runs.
@@ -161,7 +162,7 @@ impl Process {
         }
         self.job.kill();
         match self.child.try_wait() {
-            Ok(Some(status)) => Some(status.code().map_or(Exit::Unknown, Exit::Code)),
+            Ok(Some(status)) => Some(status.code().map_or(Exit::Unknown, exit)),
             Ok(None) => None,
             Err(_) => Some(Exit::Unknown),
         }
@@ -206,6 +207,19 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Why a process ended, in the words of other systems where it did not end by itself.
+fn exit(code: i32) -> Exit {
+    let (number, name) = match code.cast_unsigned() {
+        KILLED => (9, "SIGKILL"),
+        // As node ends when V8 gives up.
+        134 => (6, "SIGABRT"),
+        0xc000_0005 => (11, "SIGSEGV"),
+        0xc000_001d => (4, "SIGILL"),
+        _ => return Exit::Code(code),
+    };
+    Exit::Signal { number, name }
 }
 
 /// What we were given as stdin, stdout and stderr may be such that children inherit it; a worker would hold the other

@@ -1,5 +1,11 @@
 //! Signals and `/proc`.
 
+use std::fs::{Permissions, set_permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use forebay_transports::Endpoint;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use super::Memory;
@@ -26,4 +32,31 @@ pub(crate) fn memory(number: u32) -> Memory {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     };
     Memory { now_kib: value("VmRSS:"), peak_kib: value("VmHWM:") }
+}
+
+/// A connection to a worker.
+pub(crate) fn dial(path: &Path) -> UnixStream {
+    UnixStream::connect(path).unwrap()
+}
+
+/// Whether an endpoint is this user's alone.
+pub(crate) fn is_sealed(endpoint: &Endpoint) -> bool {
+    endpoint.path().metadata().unwrap().mode() & 0o777 == 0o600
+}
+
+/// Lets everybody use a folder.
+pub(crate) fn open_to_others(folder: &Path) {
+    set_permissions(folder, Permissions::from_mode(0o777)).unwrap();
+}
+
+/// The vCPUs that a process may run on.
+pub(crate) fn cpus_of(number: u32) -> Vec<usize> {
+    let set = rustix::thread::sched_getaffinity(Some(pid(number))).unwrap();
+    (0..rustix::thread::CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect()
+}
+
+/// Whether a process runs under `SCHED_BATCH`, which is 3.
+pub(crate) fn is_batch(number: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap();
+    stat.rsplit(") ").next().unwrap().split(' ').nth(38) == Some("3")
 }

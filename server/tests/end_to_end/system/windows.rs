@@ -1,12 +1,16 @@
 //! Processes by their handles.
 
+use std::fs::{File, OpenOptions};
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::path::Path;
+use std::process::Command;
 
+use forebay_transports::Endpoint;
 use windows_sys::Win32::Foundation::WAIT_TIMEOUT;
 use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
 use windows_sys::Win32::System::Threading::{
-    OpenProcess, PROCESS_ACCESS_RIGHTS, PROCESS_QUERY_INFORMATION, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE,
-    PROCESS_VM_READ, TerminateProcess, WaitForSingleObject,
+    GetProcessAffinityMask, OpenProcess, PROCESS_ACCESS_RIGHTS, PROCESS_QUERY_INFORMATION, PROCESS_SYNCHRONIZE,
+    PROCESS_TERMINATE, PROCESS_VM_READ, TerminateProcess, WaitForSingleObject,
 };
 
 use super::Memory;
@@ -39,4 +43,34 @@ pub(crate) fn memory(number: u32) -> Memory {
     assert_ne!(unsafe { K32GetProcessMemoryInfo(process.as_raw_handle(), &raw mut counters, room) }, 0);
     let kib = |bytes: usize| bytes as u64 / 1024;
     Memory { now_kib: kib(counters.WorkingSetSize), peak_kib: kib(counters.PeakWorkingSetSize) }
+}
+
+/// A connection to a worker.
+pub(crate) fn dial(path: &Path) -> File {
+    OpenOptions::new().read(true).write(true).open(path).unwrap()
+}
+
+/// Nobody else is here to try.
+pub(crate) fn is_sealed(_endpoint: &Endpoint) -> bool {
+    true
+}
+
+/// Lets everybody use a folder.
+pub(crate) fn open_to_others(folder: &Path) {
+    let status = Command::new("icacls").arg(folder).args(["/grant", "*S-1-1-0:(OI)(CI)F"]).status();
+    assert!(status.unwrap().success());
+}
+
+/// The vCPUs that a process may run on, within its group.
+pub(crate) fn cpus_of(number: u32) -> Vec<usize> {
+    let process = open(number, PROCESS_QUERY_INFORMATION).unwrap();
+    let (mut ours, mut all) = (0_usize, 0_usize);
+    // SAFETY: the handle is open with this right, both masks are valid for writing.
+    assert_ne!(unsafe { GetProcessAffinityMask(process.as_raw_handle(), &raw mut ours, &raw mut all) }, 0);
+    (0..64).filter(|&cpu| ours >> cpu & 1 == 1).collect()
+}
+
+/// There is no such thing.
+pub(crate) fn is_batch(_number: u32) -> bool {
+    true
 }
