@@ -17,6 +17,8 @@ pub(super) fn start_origin(
     supervisor: &mut Supervisor,
 ) -> Result<Option<Running>, StartError> {
     let offline_page = config.launch.cwd.join(&config.site.offline_page);
+    // Before a shard serves: a request that came sooner would wait for a worker that nobody starts.
+    bulletin.gate().set_broken(config.broken.clone());
     let commands = supervisor.commands();
     let debugger = config.debugger.clone().map(|debugger| {
         bulletin.gate().set_debugger(Some(address(config, &debugger)));

@@ -41,7 +41,7 @@ const HEAD_ROOM: usize = 512;
 pub(super) async fn exchange<E: Engine>(
     shard: &Shard<E>,
     client: &Client<E>,
-    client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
+    mut client_reads: Pin<&mut impl Op<Chunk, Done = Completion>>,
     head: Slice,
     rest: Option<Slice>,
 ) -> After {
@@ -61,7 +61,25 @@ pub(super) async fn exchange<E: Engine>(
         Box::pin(shard.unheld(live.limits.ready_wait_timeout)).await;
     }
     let after = match shard.detour(parsed, live.trusts(client.address)) {
-        None => serve(shard, client, client_reads, &request, began, rest, &mut outcome).await,
+        // Written out: a future of its own would be moved into this one's state, for each request.
+        None => {
+            let mut relay = Relay::new(&shard.pool, &live, began, facts);
+            relay.tie = shard.tie(&live, request.route, parsed, client.address);
+            relay.marks = Marks::of(&live, request.route, parsed, client.address);
+            let after = match rest.map_or(Ok(()), |rest| relay.on_client_bytes(rest)) {
+                Ok(()) => attempts(shard, client, client_reads.as_mut(), &request, &mut relay, &mut outcome).await,
+                Err(reject) => refuse(shard, client, &relay, reject, &mut outcome).await,
+            };
+            let after = if outcome.owes_page {
+                // In a place of its own, as everything that goes to the origin.
+                Box::pin(explain(shard, client, client_reads, &request, &mut relay, &mut outcome)).await
+            } else {
+                after
+            };
+            outcome.bytes_in += relay.body_bytes();
+            outcome.bytes_out += relay.bytes_out;
+            after
+        }
         Some(Detour::Abort) => After::Abort,
         Some(Detour::Debuggee(route)) => {
             let request = Request { route, ..request };
