@@ -121,7 +121,9 @@ fn listen(mut stream: impl Read, commands: &Sender<Command>) {
     }
 }
 
+// The pipes of Windows are the same to the code above, and have another client.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::io::Write as _;
     use std::os::unix::fs::PermissionsExt as _;

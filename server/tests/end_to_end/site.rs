@@ -111,9 +111,9 @@ fn nothing_else_is_served() {
     app.write("public/web.config", "secret");
     app.write("public/.git/config", "secret");
     app.write("public/node_modules/x.js", "secret");
-    std::os::unix::fs::symlink(app.path().join("secret.txt"), app.path().join("public/link.txt")).unwrap();
-    std::os::unix::fs::symlink(app.path(), app.path().join("public/up")).unwrap();
-    std::os::unix::fs::symlink("a.txt", app.path().join("public/inside.txt")).unwrap();
+    super::system::link(app.path().join("secret.txt"), app.path().join("public/link.txt")).unwrap();
+    super::system::link(app.path(), app.path().join("public/up")).unwrap();
+    super::system::link("a.txt", app.path().join("public/inside.txt")).unwrap();
     let server = app.setup().start();
     let mut client = server.connect();
     for path in [

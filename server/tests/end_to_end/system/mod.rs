@@ -10,7 +10,7 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
-pub(crate) use system::{cpus_of, dial, is_alive, is_batch, is_sealed, kill, memory, open_to_others};
+pub(crate) use system::{cpus_of, dial, is_alive, is_batch, is_sealed, kill, link, memory, open_to_others};
 
 /// Memory of a process, in KiB.
 #[derive(Clone, Copy, Debug)]
@@ -31,5 +31,6 @@ pub(crate) fn folder() -> tempfile::TempDir {
 // Each target asks some of this: none of it is unused.
 const _: () = {
     let _ = (cpus_of, dial, folder, is_alive, is_batch, is_sealed, kill, memory, open_to_others);
+    let _ = |from: &std::path::Path| link(from, from);
     let _ = |memory: Memory| (memory.now_kib, memory.peak_kib);
 };

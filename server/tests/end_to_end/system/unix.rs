@@ -39,6 +39,11 @@ pub(crate) fn dial(path: &Path) -> UnixStream {
     UnixStream::connect(path).unwrap()
 }
 
+/// Makes a link to a file or folder.
+pub(crate) fn link(to: impl AsRef<Path>, at: impl AsRef<Path>) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(to, at)
+}
+
 /// Whether an endpoint is this user's alone.
 pub(crate) fn is_sealed(endpoint: &Endpoint) -> bool {
     endpoint.path().metadata().unwrap().mode() & 0o777 == 0o600

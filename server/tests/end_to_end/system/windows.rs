@@ -50,6 +50,12 @@ pub(crate) fn dial(path: &Path) -> File {
     OpenOptions::new().read(true).write(true).open(path).unwrap()
 }
 
+/// Makes a link to a file or folder.
+pub(crate) fn link(to: impl AsRef<Path>, at: impl AsRef<Path>) -> std::io::Result<()> {
+    let is_folder = at.as_ref().parent().is_some_and(|folder| folder.join(&to).is_dir());
+    if is_folder { std::os::windows::fs::symlink_dir(to, at) } else { std::os::windows::fs::symlink_file(to, at) }
+}
+
 /// Nobody else is here to try.
 pub(crate) fn is_sealed(_endpoint: &Endpoint) -> bool {
     true
