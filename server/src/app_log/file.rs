@@ -24,6 +24,8 @@ struct Open {
 #[derive(Default)]
 pub(super) struct Output {
     open: Option<Open>,
+    /// The time in the name of the last file, in milliseconds since 1970.
+    begun: u64,
     /// Whether the last byte ended no line.
     in_line: bool,
     /// Whether the last byte was a CR.
@@ -67,7 +69,8 @@ impl Output {
         let open = match usable {
             Some(open) => open,
             None => {
-                let open = begin(about, folder)?;
+                let (open, begun) = begin(about, folder, self.begun + 1)?;
+                self.begun = begun;
                 folder.on_begun();
                 open
             }
@@ -98,15 +101,16 @@ fn lines_until(bytes: &[u8], room: u64) -> &[u8] {
     &bytes[..end.map_or(bytes.len(), |end| from + end + 1)]
 }
 
-/// Makes a new file. Its name has the time, so no two are alike.
-fn begin(about: &About, folder: &Folder) -> io::Result<Open> {
+/// Makes a new file. Its name has the time, `earliest` at least: no two are alike, and those of a stream follow each other
+/// also where several are begun in a millisecond and the first of them are deleted already.
+fn begin(about: &About, folder: &Folder, earliest: u64) -> io::Result<(Open, u64)> {
     std::fs::create_dir_all(folder.path())?;
     let age = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut now = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    let mut now = u64::try_from(age.as_millis()).unwrap_or(u64::MAX).max(earliest);
     loop {
         let path = folder.path().join(file_name(about.pid, about.kind, now));
         match OpenOptions::new().append(true).create_new(true).open(&path) {
-            Ok(file) => return Ok(Open { file, path, size: 0 }),
+            Ok(file) => return Ok((Open { file, path, size: 0 }, now)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => now += 1,
             Err(error) => return Err(error),
         }
