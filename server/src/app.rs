@@ -38,6 +38,8 @@ pub struct AppRequest<'a> {
     pub origin: &'a Origin,
     /// Where to look if it was not: the configuration file's folder, or the current one. Absolute.
     pub folder: &'a Path,
+    /// Whether a script that was named may be missing: its workers will say so, and clients get what that is called.
+    pub may_be_missing: bool,
     /// Whether the built-in demo stands in for an application that was not named and is not there.
     pub demo_allowed: bool,
     /// Where the demo will be written.
@@ -55,8 +57,12 @@ pub struct AppRequest<'a> {
 pub fn resolve(request: &AppRequest<'_>) -> Result<Launch, Problem> {
     let named = request.settings.script.as_deref();
     let target = named.unwrap_or(request.folder);
-    let metadata = std::fs::metadata(target).map_err(|error| request.unreadable(target, &error))?;
-    let mut launch = if !metadata.is_dir() {
+    let is_folder = match std::fs::metadata(target) {
+        Ok(metadata) => metadata.is_dir(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_some() && request.may_be_missing => false,
+        Err(error) => return Err(request.unreadable(target, &error)),
+    };
+    let mut launch = if !is_folder {
         request.script(target)?
     } else if let Some(launch) = request.application_in(target)? {
         launch

@@ -113,6 +113,7 @@ fn resolve_as(sources: &Sources, tells_clients: bool) -> Result<Resolved, Config
         settings: &draft.app,
         origin: &origin(&rows, "app.script"),
         folder: &folder,
+        may_be_missing: meant.iisnode.is_some(),
         demo_allowed: files.is_empty(),
         runtime_dir: &runtime_dir,
         node: &node,

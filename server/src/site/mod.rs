@@ -201,14 +201,16 @@ impl Site {
             return Decision::Application;
         }
         if self.index.kind(&work.path) == Some(Kind::Folder) {
-            // The script itself may be the folder's document.
-            let script = self.default_of(&mut *work).is_some_and(|length| {
-                let is_it = is_script(&work.path);
-                if !is_it {
+            // The script itself may be the folder's document. A root that has none is the script's,
+            // where IIS would refuse to list it, unless documents are off.
+            let script = match self.default_of(&mut *work) {
+                None => work.path.is_empty() && !self.rules.defaults.is_empty(),
+                Some(_) if is_script(&work.path) => true,
+                Some(length) => {
                     work.path.truncate(length);
+                    false
                 }
-                is_it
-            });
+            };
             if script {
                 return Decision::Application;
             }

@@ -108,7 +108,7 @@ fn the_script_alone() {
             ("/helloClient.js", "file helloClient.js"),
             ("/readme.htm", "file readme.htm"),
             ("/server.js.logs/0.txt", "404"),
-            ("/", "404"),
+            ("/", "app"),
             ("/missing", "404"),
             ("/bin/www", "404"),
             ("/..%2fserver.js", "400"),

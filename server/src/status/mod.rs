@@ -11,9 +11,11 @@
 mod exchange;
 mod explain;
 mod own;
+mod reference;
 mod start;
 
 pub use explain::{explain, explain_all, find};
+pub use reference::{statuses_markdown, statuses_tests};
 
 use crate::config::Statuses;
 
@@ -240,6 +242,8 @@ impl Cause {
                 | Self::Recycling
                 | Self::Rejected
                 | Self::DebugRedirect
+                // 404 is what it is called wherever a file is missing.
+                | Self::ScriptMissing
         );
         !is_ours && matches!(self.row().shown, Shown::Answered)
     }

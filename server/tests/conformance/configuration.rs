@@ -263,6 +263,28 @@ fn t112_dev_errors() {
 }
 
 #[test]
+fn a_program_that_is_missing_is_1000() {
+    let config =
+        r#"<iisnode nodeProcessCommandLine="idontexist.exe" devErrorsEnabled="false" debugHeaderEnabled="true" />"#;
+    let site = Site::hello(COUNTER, config).start();
+    let answer = site.get("/hello.js");
+    assert_eq!((answer.status, answer.field("x-forebay-status").as_deref()), (500, Some("500.1000")));
+    site.stop();
+}
+
+#[test]
+fn a_script_that_is_missing_is_404() {
+    let site = Site::hello(COUNTER, r#"<iisnode debugHeaderEnabled="true" />"#);
+    std::fs::remove_file(site.path("hello.js")).unwrap();
+    let site = site.start();
+    let answer = site.get("/hello.js");
+    assert_eq!((answer.status, answer.field("x-forebay-status").as_deref()), (404, Some("404")));
+    site.site.write("hello.js", COUNTER);
+    until("it is there", || site.get("/hello.js").status == 200);
+    site.stop();
+}
+
+#[test]
 fn iis_bounds_announced_bodies_and_no_others() {
     let limits = "<security><requestFiltering><requestLimits maxAllowedContentLength=\"10\" />\
         </requestFiltering></security>";

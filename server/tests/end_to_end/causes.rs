@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use forebay::signals::Order;
+
+use super::client::Client;
 use super::setup::{Setup, Transport};
 use super::wait::until;
 
@@ -67,6 +70,18 @@ pub(crate) fn a_head_that_does_not_fit_the_workers_form_is_1005() {
     assert_eq!(code(&response), (500, "500.1005".into()));
     assert_eq!(client.get("/").status, 200);
     server.stop();
+}
+
+#[test]
+fn who_waits_when_the_server_stops_is_told_1001() {
+    let server = iisnode("mute.cjs").early().set("server.metrics", "\"127.0.0.1:0\"").start();
+    let line = server.log_line("metrics on http://");
+    let metrics = line.rsplit("http://").next().unwrap().split('/').next().unwrap().parse().unwrap();
+    let mut client = server.connect();
+    client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n");
+    until("it waits", || Client::connect(metrics).get("/metrics").text().contains("\nforebay_waiting 1\n"));
+    server.tell(Order::Stop);
+    assert_eq!(code(&client.response()), (503, "503.1001".into()));
 }
 
 #[test]

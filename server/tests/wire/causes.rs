@@ -120,6 +120,17 @@ fn each_stage_before_the_answer_has_a_number_of_its_own() {
 }
 
 #[test]
+fn a_worker_that_closes_without_reading_is_1006() {
+    let front = front("");
+    let worker = front.worker();
+    let mut client = front.connect();
+    client.send(POST);
+    drop(worker.accept().into_unread());
+    says(&client.until("\r\n\r\n"), "500.1006");
+    assert_eq!(logged(&front, 0), "500.1006");
+}
+
+#[test]
 fn what_is_no_response_is_called_by_what_is_wrong_with_it() {
     let front = front("");
     let worker = front.worker();

@@ -20,7 +20,7 @@ pub(super) struct Choice {
 /// has an application's usual name, or the only one. None without handlers.
 ///
 /// # Errors
-/// Handlers, but no script that they could mean.
+/// Patterns, but no script that they could mean.
 pub(super) fn choose(
     folder: &Path,
     handlers: &[Handler],
@@ -41,11 +41,14 @@ pub(super) fn choose(
         return Ok(Some(chosen(handler, script)));
     }
     if let Some(handler) = named.clone().next() {
-        let problem = Problem::new(handler.origin.clone(), "handlers", format!("no such script ({})", handler.path));
-        return Err(match app::usual_script(folder) {
-            Some(near) => problem.hint(format!("there is {}: name that one", file_name(&near))),
-            None => problem.hint("was it built? a path is relative to web.config"),
-        });
+        // Upstream, too, serves on, and answers with 404.
+        let hint = match app::usual_script(folder) {
+            Some(near) => format!("there is {}: name that one", file_name(&near)),
+            None => "was it built? a path is relative to web.config".to_owned(),
+        };
+        let text = format!("handlers: no such script ({}), requests get 404 until it is there; {hint}", handler.path);
+        remarks.push(Remark::new(handler.origin.clone(), text));
+        return Ok(Some(chosen(handler, folder.join(&handler.path))));
     }
     let Some(handler) = handlers.first() else { return Ok(None) };
     let (place, pattern) = handler.path.rsplit_once('/').unwrap_or(("", &handler.path));
@@ -135,7 +138,7 @@ mod tests {
         assert_eq!(chosen(&["hello.js"], &["hello.js"]), "hello.js, 0 remarks");
         assert_eq!(chosen(&["bin/www", "x.js"], &["bin/www", "x.js"]), "bin/www, 1 remarks");
         assert_eq!(chosen(&["b.js"], &["a.js", "b.js"]), "b.js, 1 remarks");
-        assert_eq!(chosen(&["server.js"], &["a.js"]), "no such script (a.js), 0 remarks");
+        assert_eq!(chosen(&["server.js"], &["a.js"]), "a.js, 1 remarks", "it is not there yet");
         assert_eq!(chosen(&["server.js"], &[]), "none, 0 remarks");
     }
 

@@ -112,20 +112,41 @@ impl Relay<'_> {
         if self.response_begun() || self.broke_off {
             return Cause::AnswerPart;
         }
-        match (self.sent, seen) {
-            (Sent::Nothing, _) | (_, Seen::Nothing) => Cause::HeadUnsent,
-            (Sent::PartOfHead, _) | (_, Seen::Unread) => Cause::HeadPart,
-            (Sent::Head, _) => Cause::BodyUnsent,
-            (Sent::PartOfBody, _) => Cause::BodyPart,
-            (Sent::All { reset: true }, _) => Cause::ResetBeforeAnswer,
-            (Sent::All { reset: false }, _) => Cause::ClosedBeforeAnswer,
-        }
+        unanswered(self.sent, seen)
+    }
+}
+
+/// What an end before any answer is called.
+fn unanswered(sent: Sent, seen: Seen) -> Cause {
+    match (sent, seen) {
+        (Sent::Nothing, _) | (_, Seen::Nothing) => Cause::HeadUnsent,
+        (Sent::PartOfHead, _) | (_, Seen::Unread) => Cause::HeadPart,
+        (Sent::Head, _) => Cause::BodyUnsent,
+        (Sent::PartOfBody, _) => Cause::BodyPart,
+        (Sent::All { reset: true }, _) => Cause::ResetBeforeAnswer,
+        (Sent::All { reset: false }, _) => Cause::ClosedBeforeAnswer,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_end_before_the_answer_is_called_by_how_far_the_request_had_come() {
+        let code = |sent, seen| unanswered(sent, seen).row().iisnode.text;
+        let all = Sent::All { reset: false };
+        for sent in [Sent::Nothing, Sent::PartOfHead, Sent::Head, Sent::PartOfBody, all] {
+            assert_eq!(code(sent, Seen::Nothing), "500.1004", "{sent:?}");
+        }
+        for sent in [Sent::PartOfHead, Sent::Head, Sent::PartOfBody, all] {
+            assert_eq!(code(sent, Seen::Unread), "500.1006", "{sent:?}");
+        }
+        let perhaps = |sent| code(sent, Seen::Perhaps);
+        assert_eq!((perhaps(Sent::Nothing), perhaps(Sent::PartOfHead)), ("500.1004", "500.1006"));
+        assert_eq!((perhaps(Sent::Head), perhaps(Sent::PartOfBody)), ("500.1009", "500.1010"));
+        assert_eq!((perhaps(Sent::All { reset: true }), perhaps(all)), ("500.1011", "500.1013"));
+    }
 
     #[test]
     fn a_status_line_is_told_from_other_words() {
