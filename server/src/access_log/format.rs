@@ -61,7 +61,8 @@ impl Formatter {
     }
 
     fn text(&self, record: &Record, out: &mut Vec<u8>) {
-        push(out, format_args!("{} - - [{}] \"", record.peer.to_canonical(), self.time));
+        push(out, format_args!("{}", record.peer.to_canonical()));
+        append(out, &[b" - - [", self.time.as_bytes(), b"] \""]);
         if record.method.bytes().is_empty() {
             out.push(b'-');
         } else {
@@ -71,7 +72,10 @@ impl Formatter {
             out.extend_from_slice(b" ");
             out.extend_from_slice(protocol(record).as_bytes());
         }
-        push(out, format_args!("\" {} {} \"", record.status, record.bytes));
+        // Numbers without the usual formatting: they are most of a line.
+        let (mut status, mut bytes) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let (status, bytes) = (status.format(record.status), bytes.format(record.bytes));
+        append(out, &[b"\" ", status.as_bytes(), b" ", bytes.as_bytes(), b" \""]);
         or_dash(&record.referer, out);
         out.extend_from_slice(b"\" \"");
         or_dash(&record.user_agent, out);
@@ -84,7 +88,9 @@ impl Formatter {
             (None, reason) => push(out, format_args!(" {reason}")),
         }
         let us = record.took.as_micros();
-        push(out, format_args!(" {}.{:03}", us / 1000, us % 1000));
+        let (mut whole, mut part) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let part = part.format(1000 + us % 1000);
+        append(out, &[b" ", whole.format(us / 1000).as_bytes(), b".", &part.as_bytes()[1..]]);
     }
 
     fn json(&self, record: &Record, out: &mut Vec<u8>) {
@@ -125,6 +131,10 @@ impl Formatter {
 
 fn protocol(record: &Record) -> &'static str {
     if record.is_http10 { "HTTP/1.0" } else { "HTTP/1.1" }
+}
+
+fn append(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    parts.iter().for_each(|part| out.extend_from_slice(part));
 }
 
 fn push(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use forebay_core::buf::{Chunk, ChunkSize};
-use forebay_core::http1::{RequestHead, is_https};
+use forebay_core::http1::{Full, RequestHead, Sink as _, is_https};
 use forebay_core::id::WorkerId;
 use forebay_core::time::Timestamp;
 
@@ -85,16 +85,13 @@ impl Marks {
 
 impl<E: Engine> Mark for Shard<E> {
     fn write(&self, marks: &Marks) -> Chunk {
-        use std::io::Write as _;
         // A cookie, and what is in `Live` with some numbers: far less than 16 KiB.
         let mut chunk = self.pool.take(ChunkSize::Medium);
-        let mut out = Out(&mut chunk);
         if let Some(number) = marks.cookie {
-            let secure = if marks.is_secure { "; Secure" } else { "" };
-            let _fits = write!(out, "Set-Cookie: {COOKIE}={number}; Path=/; HttpOnly; SameSite=Lax{secure}\r\n");
+            let _fits = Self::write_cookie(number, marks.is_secure, &mut chunk);
         }
         if marks.is_debug {
-            let _fits = self.write_debug(marks, &mut out);
+            let _fits = self.write_debug(marks, &mut chunk);
         }
         chunk
     }
@@ -102,33 +99,42 @@ impl<E: Engine> Mark for Shard<E> {
 
 impl<E: Engine> Shard<E> {
     /// iisnode's fields in its order, sizes in KiB. Its page file is the private memory of a process here.
-    fn write_debug(&self, marks: &Marks, out: &mut Out<'_>) -> std::io::Result<()> {
-        use std::io::Write as _;
+    fn write_debug(&self, marks: &Marks, out: &mut Chunk) -> Result<(), Full> {
         let (live, bulletin) = (self.live.borrow(), &self.bulletin);
         let (own, node) = (bulletin.footprint(None), bulletin.footprint(Some(marks.worker)));
         let (own, pid, node) = (own.memory(), node.pid(), node.memory());
-        let active: u32 = bulletin.in_use().map(|worker| bulletin.in_flight(worker)).sum();
-        let requests: u64 = bulletin.in_use().map(|worker| bulletin.requests(worker)).sum();
-        write!(out, "iisnode-debug: {}&node_pid={pid}", live.about)?;
-        write!(out, "&worker_mem_ws={}&worker_mem_pagefile={}", own.resident_bytes >> 10, own.private_bytes >> 10)?;
-        write!(out, "&node_mem_ws={}&node_mem_pagefile={}", node.resident_bytes >> 10, node.private_bytes >> 10)?;
-        write!(out, "&app_processes={}", live.workers)?;
-        write!(out, "&process_active_req={}&app_active_req={active}", bulletin.in_flight(marks.worker))?;
-        write!(out, "&worker_total_req={requests}&np_retry={}", marks.retries)?;
-        write!(out, "&req_time={}&hresult=0\r\n", E::now().since(marks.since).as_millis())
+        let (mut active, mut requests) = (0, 0);
+        for worker in bulletin.in_use() {
+            active += u64::from(bulletin.in_flight(worker));
+            requests += bulletin.requests(worker);
+        }
+        out.put_all(&[b"iisnode-debug: ", live.about.as_bytes()])?;
+        let fields: [(&str, u64); 11] = [
+            ("&node_pid=", u64::from(pid)),
+            ("&worker_mem_ws=", own.resident_bytes >> 10),
+            ("&worker_mem_pagefile=", own.private_bytes >> 10),
+            ("&node_mem_ws=", node.resident_bytes >> 10),
+            ("&node_mem_pagefile=", node.private_bytes >> 10),
+            ("&app_processes=", live.workers as u64),
+            ("&process_active_req=", u64::from(bulletin.in_flight(marks.worker))),
+            ("&app_active_req=", active),
+            ("&worker_total_req=", requests),
+            ("&np_retry=", u64::from(marks.retries)),
+            ("&req_time=", E::now().since(marks.since).as_millis() as u64),
+        ];
+        // Formatting as usual would be most of what the header costs.
+        for (name, value) in fields {
+            out.put_all(&[name.as_bytes(), itoa::Buffer::new().format(value).as_bytes()])?;
+        }
+        out.put_all(&[b"&hresult=0\r\n"])
     }
-}
 
-/// A chunk to be written into.
-struct Out<'c>(&'c mut Chunk);
-
-impl std::io::Write for Out<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.put(bytes).map(|()| bytes.len()).map_err(|_full| std::io::ErrorKind::WriteZero.into())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+    fn write_cookie(number: u16, is_secure: bool, out: &mut Chunk) -> Result<(), Full> {
+        let secure: &[u8] = if is_secure { b"; Secure" } else { b"" };
+        let mut digits = itoa::Buffer::new();
+        let number = digits.format(number).as_bytes();
+        let name = COOKIE.as_bytes();
+        out.put_all(&[b"Set-Cookie: ", name, b"=", number, b"; Path=/; HttpOnly; SameSite=Lax", secure, b"\r\n"])
     }
 }
 
