@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(parse("A=$B node x.js"), "[] sh A=$B node x.js");
         assert_eq!(parse("node --stack-size 5 server.js"), format!("[] sh {EXEC}node --stack-size 5 server.js"));
         assert_eq!(parse("node --watch server.js"), format!("[] sh {EXEC}node --watch server.js"));
-        assert_eq!(parse("node -e 'x()'"), format!("[] sh {EXEC}node -e 'x()'"));
+        assert_eq!(parse("node -e 'x()'"), format!("[] sh {EXEC}node -e {}", spawn::quoted("x()")));
         assert_eq!(parse("node"), format!("[] sh {EXEC}node"));
         assert_eq!(parse("node 'unclosed"), format!("[] sh {EXEC}node 'unclosed"));
     }

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     fn names(files: &Files, base: &Path) -> Vec<String> {
-        files.keys().map(|path| path.strip_prefix(base).unwrap().display().to_string()).collect()
+        files.keys().map(|path| path.strip_prefix(base).unwrap().display().to_string().replace('\\', "/")).collect()
     }
 
     #[test]

@@ -93,9 +93,10 @@ fn folders_in_folders_are_looked_into_where_that_is_wanted() {
     let dir = dir();
     let server = start(&dir, "[\"**/*.json\", \"../*/only-here.cfg\"]");
     write(&dir, "a/b/c.json", "{}");
-    server.log_has(&format!("{} is new: reload", dir.path().join("a/b/c.json").display()));
+    let deep = dir.path().join("a").join("b").join("c.json");
+    server.log_has(&format!("{} is new: reload", deep.display()));
     write(&dir, "a/b/c.json", "{ }");
-    server.log_has(&format!("{} has changed: reload", dir.path().join("a/b/c.json").display()));
+    server.log_has(&format!("{} has changed: reload", deep.display()));
     write(&dir, "only-here.cfg", "");
     server.log_has(&format!("{} is new: reload", dir.path().join("only-here.cfg").display()));
     write(&dir, "node_modules/m/package.json", "{}");

@@ -14,8 +14,8 @@ use tokio::net::windows::named_pipe::ServerOptions;
 use windows_sys::Win32::Foundation::{ERROR_NO_DATA, ERROR_PIPE_BUSY, ERROR_PIPE_CONNECTED, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_FIRST_PIPE_INSTANCE, PIPE_ACCESS_DUPLEX};
 use windows_sys::Win32::System::Pipes::{
-    ConnectNamedPipe, CreateNamedPipeW, NMPWAIT_USE_DEFAULT_WAIT, PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS,
-    PIPE_TYPE_BYTE, PIPE_UNLIMITED_INSTANCES, WaitNamedPipeW,
+    ConnectNamedPipe, CreateNamedPipeW, PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE,
+    PIPE_UNLIMITED_INSTANCES, WaitNamedPipeW,
 };
 
 use super::local::wide;
@@ -24,6 +24,9 @@ use crate::Endpoint;
 
 /// Bytes that each direction of a [`LocalStream`] holds.
 const BUFFER_BYTES: u32 = 4096;
+
+/// How long a client waits while all instances are taken, in milliseconds: a moment, unless nobody accepts. 5 s.
+const WAIT_MS: u32 = 5000;
 
 /// Accepts on a thread, which waits.
 #[derive(Debug)]
@@ -88,7 +91,7 @@ pub fn dial(endpoint: &Endpoint) -> io::Result<LocalStream> {
         match OpenOptions::new().read(true).write(true).open(endpoint.path()) {
             Err(error) if error.raw_os_error() == Some(ERROR_PIPE_BUSY as i32) => {
                 // SAFETY: the path ends with a NUL.
-                check(unsafe { WaitNamedPipeW(path.as_ptr(), NMPWAIT_USE_DEFAULT_WAIT) })?;
+                check(unsafe { WaitNamedPipeW(path.as_ptr(), WAIT_MS) })?;
             }
             opened => return opened,
         }
