@@ -16,11 +16,9 @@
 //! What it deliberately does not do: add anything to what workers write, except for a line where something was dropped.
 
 pub mod errors;
-pub(crate) use system::host_name;
 mod file;
 mod folder;
 mod index;
-mod system;
 mod writer;
 
 use std::io;

@@ -10,7 +10,6 @@
 
 mod look;
 mod pattern;
-mod system;
 mod watcher;
 
 use std::path::{Path, PathBuf};

@@ -1,15 +1,14 @@
 //! The pipe through which a worker asks for a recycle, as with iisnode: whoever connects to `IISNODE_CONTROL_PIPE` and
 //! writes `recycle` gets all workers replaced, without losing a request.
 //!
-//! It is a Unix socket in the runtime folder, which only our own user can enter: `net.connect(path)` of node opens it,
-//! as it opens iisnode's named pipe. `fs.open` does not, unlike there. Any number of clients may come, stay, and ask
+//! It is an endpoint that only our own user can reach: a Unix socket in the runtime folder, or a named pipe on Windows.
+//! `net.connect(path)` of node opens either, as it opens iisnode's pipe; `fs.open` opens no socket. Any number of clients may come, stay, and ask
 //! again, each up to [`CLIENTS_MAX`] at a time; a thread waits for each, so that one that says nothing disturbs nobody.
 
-mod system;
 mod words;
 
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,14 +16,15 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam::channel::Sender;
+use forebay_transports::Endpoint;
+use forebay_transports::local::LocalListener;
 use tracing::{info, warn};
 
 use crate::supervisor::Command;
-use system::Listener;
 use words::{Heard, MESSAGE_BYTES_MAX, Words};
 
-/// Its name in the runtime folder.
-const FILE: &str = "control.pipe";
+/// Its name among the endpoints.
+const NAME: &str = "control.pipe";
 
 /// The variable that tells workers where it is.
 pub const VARIABLE: &str = "IISNODE_CONTROL_PIPE";
@@ -34,14 +34,14 @@ const CLIENTS_MAX: usize = 128;
 
 /// Where it is, for workers whose endpoints are in this folder.
 #[must_use]
-pub fn path_in(runtime_dir: &Path) -> PathBuf {
-    runtime_dir.join(FILE)
+pub fn endpoint_in(runtime_dir: &Path) -> Endpoint {
+    Endpoint::within(runtime_dir, NAME)
 }
 
 /// The pipe, open until this is dropped.
 #[derive(Debug)]
 pub struct ControlPipe {
-    path: PathBuf,
+    endpoint: Endpoint,
     is_over: Arc<AtomicBool>,
 }
 
@@ -49,15 +49,15 @@ impl ControlPipe {
     /// Opens it. Who says the word asks `commands` for a recycle.
     ///
     /// # Errors
-    /// The path cannot be listened on, or there can be no thread.
+    /// The endpoint cannot be listened on, or there can be no thread.
     pub fn open(runtime_dir: &Path, commands: Sender<Command>) -> io::Result<Self> {
-        let path = path_in(runtime_dir);
-        let listener = Listener::open(&path)?;
+        let endpoint = endpoint_in(runtime_dir);
+        let listener = LocalListener::open(&endpoint)?;
         let is_over = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&is_over);
-        let accept = move || accept(&listener, &commands, &over);
+        let accept = move || accept(listener, &commands, &over);
         thread::Builder::new().name("control pipe".into()).stack_size(64 * 1024).spawn(accept)?;
-        Ok(Self { path, is_over })
+        Ok(Self { endpoint, is_over })
     }
 }
 
@@ -65,11 +65,11 @@ impl Drop for ControlPipe {
     fn drop(&mut self) {
         self.is_over.store(true, Relaxed);
         // Wakes the thread that accepts.
-        Listener::end(&self.path);
+        LocalListener::end(&self.endpoint);
     }
 }
 
-fn accept(listener: &Listener, commands: &Sender<Command>, is_over: &AtomicBool) {
+fn accept(mut listener: LocalListener, commands: &Sender<Command>, is_over: &AtomicBool) {
     let clients = Arc::new(());
     loop {
         let accepted = listener.accept();
@@ -121,15 +121,13 @@ fn listen(mut stream: impl Read, commands: &Sender<Command>) {
     }
 }
 
-// The pipes of Windows are the same to the code above, and have another client.
 #[cfg(test)]
-#[cfg(unix)]
 mod tests {
     use std::io::Write as _;
-    use std::os::unix::fs::PermissionsExt as _;
-    use std::os::unix::net::UnixStream;
+    use std::time::Instant;
 
     use crossbeam::channel::unbounded;
+    use forebay_transports::local::dial;
 
     use super::*;
 
@@ -138,21 +136,24 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (commands, asked) = unbounded();
         let pipe = ControlPipe::open(dir.path(), commands).unwrap();
-        let path = path_in(dir.path());
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-        let mut clients: Vec<_> = (0..10).map(|_| UnixStream::connect(&path).unwrap()).collect();
+        let endpoint = endpoint_in(dir.path());
+        let mut clients: Vec<_> = (0..10).map(|_| dial(&endpoint).unwrap()).collect();
         for round in 0..2 {
             for client in &mut clients {
                 client.write_all(if round == 0 { b"recycle" } else { b"Recycle\n" }).unwrap();
                 assert_eq!(asked.recv_timeout(Duration::from_secs(20)), Ok(Command::Recycle));
             }
         }
-        let mut wrong = UnixStream::connect(&path).unwrap();
+        let mut wrong = dial(&endpoint).unwrap();
         wrong.write_all(b"format c:\n").unwrap();
         assert_eq!(wrong.read(&mut [0]).unwrap(), 0, "it is closed");
         assert!(asked.is_empty());
         drop(pipe);
-        assert!(UnixStream::connect(&path).is_err() && !path.exists());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while dial(&endpoint).is_ok() {
+            assert!(Instant::now() < deadline, "it is still open");
+            thread::yield_now();
+        }
+        assert!(!endpoint.path().exists());
     }
 }

@@ -7,9 +7,9 @@ use std::net::IpAddr;
 
 use forebay_core::http1::Variable;
 use forebay_core::limits::Limits;
+use forebay_transports::machine;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::app_log::host_name;
 use crate::config::{Affinity, Config, Dispatch, ErrorsConfig, ForwardingConfig, FrontConfig, ResponseConfig};
 
 /// One set of settings.
@@ -106,7 +106,7 @@ const PATH_BYTES_MAX: usize = 512;
 /// program, machine, and our own process.
 fn about(program: &str) -> String {
     let program: String = program.chars().take(PATH_BYTES_MAX).collect();
-    let (program, host) = (utf8_percent_encode(&program, &UNRESERVED), host_name());
+    let (program, host) = (utf8_percent_encode(&program, &UNRESERVED), machine::host_name());
     format!(
         "http://bit.ly/NsU2nd#iisnode_ver={}&node={program}&dns={}&worker_pid={}",
         env!("CARGO_PKG_VERSION"),

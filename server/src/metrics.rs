@@ -172,7 +172,6 @@ mod tests {
         let page: Vec<_> = text.lines().filter(volatile).collect();
         insta::assert_snapshot!(page.join("\n"));
         assert!(text.contains("\nforebay_build_info{version=\"") && text.ends_with("# EOF\n"));
-        #[cfg(target_os = "linux")]
         assert!(text.contains("\nprocess_resident_memory_bytes "));
     }
 

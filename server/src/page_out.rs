@@ -2,12 +2,10 @@
 //!
 //! After a time without a request, and again after each such time, the kernel is asked to move their pages out of RAM:
 //! `process_madvise(MADV_PAGEOUT)`, or `memory.reclaim` of the control group where that is refused and nobody else is in
-//! it. What is needed again comes back page by page. Anonymous memory, a heap, has to have somewhere to go: without swap
+//! it; on Windows their working sets are emptied. What is needed again comes back page by page. Anonymous memory, a heap, has to have somewhere to go: without swap
 //! (or zswap, zram) only pages of files leave, and of those only what no other process uses.
 //!
 //! What it deliberately does not do: touch Forebay itself, which is small, or a worker that has something in flight.
-
-mod system;
 
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -16,7 +14,7 @@ use forebay_core::time::Timestamp;
 use forebay_core::worker::journey::Span;
 use tracing::{info, warn};
 
-use system::{Target, reclaim, targets};
+use crate::spawn::{Resident, reclaim};
 
 /// Since when nobody wants anything.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,13 +63,12 @@ impl PageOut {
         self.idle.poll(now, requests, is_busy, after) && self.thread.is_none()
     }
 
-    /// Pages out these processes and all in their groups, on a thread of its own. Their statuses must not be taken yet.
-    pub fn start(&mut self, leaders: &[u32], after: Duration) {
-        let targets = targets(leaders);
-        if targets.is_empty() {
+    /// Pages out these processes, on a thread of its own.
+    pub(crate) fn start(&mut self, residents: Vec<Resident>, after: Duration) {
+        if residents.is_empty() {
             return;
         }
-        let work = move || page_out(&targets, after);
+        let work = move || page_out(&residents, after);
         let thread = thread::Builder::new().name("page out".into()).stack_size(256 * 1024).spawn(work);
         self.thread =
             thread.inspect_err(|error| warn!(target: "forebay", "workers.page_out_after: no thread: {error}")).ok();
@@ -79,20 +76,20 @@ impl PageOut {
 }
 
 /// Does it; why it did not work, if it did not.
-fn page_out(targets: &[Target], after: Duration) -> Option<&'static str> {
-    let resident = || targets.iter().map(Target::resident_bytes).sum::<u64>();
+fn page_out(residents: &[Resident], after: Duration) -> Option<&'static str> {
+    let resident = || residents.iter().map(Resident::resident_bytes).sum::<u64>();
     let before = resident();
     let mut refused = None;
-    for target in targets {
-        refused = target.page_out().err().or(refused);
+    for process in residents {
+        refused = process.page_out().err().or(refused);
     }
-    if refused.is_some() && reclaim(targets, before) {
+    if refused.is_some() && reclaim(residents, before) {
         refused = None;
     }
     if refused.is_some() {
         return refused;
     }
-    let (processes, now, after) = (targets.len(), resident(), Span(after));
+    let (processes, now, after) = (residents.len(), resident(), Span(after));
     let mb = |bytes: u64| bytes / 1_000_000;
     info!(
         target: "forebay",

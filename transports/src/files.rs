@@ -1,9 +1,9 @@
-//! Files and folders that other users cannot reach.
+//! Files and folders that other users cannot reach, and what tells files apart.
 //!
-//! On Unix that is a matter of modes. On Windows a folder has an access list of its own, which all that is made in it
+//! Who reaches them is on Unix a matter of modes. On Windows a folder has an access list of its own, which all that is made in it
 //! inherits.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 
@@ -92,4 +92,29 @@ pub fn is_named(file: &File, path: &Path) -> bool {
 #[must_use]
 pub fn user() -> String {
     system::user()
+}
+
+/// Whether an open file was not deleted by somebody, as people do with logs.
+#[must_use]
+pub fn is_there(file: &File) -> bool {
+    system::is_there(file)
+}
+
+/// What tells the file or folder at `path`, of which this is known, from another one of the same name; links are followed.
+#[must_use]
+pub fn identity(path: &Path, meta: &Metadata) -> u64 {
+    system::identity(path, meta)
+}
+
+/// When it was made, in nanoseconds, where the file system knows.
+pub(crate) fn made(meta: &Metadata) -> u64 {
+    let age = meta.created().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    age.map_or(0, |age| age.as_nanos() as u64)
+}
+
+/// Whether others can change what lies there without this system noticing: network file systems, and what hosts share
+/// with their guests.
+#[must_use]
+pub fn is_remote(path: &Path) -> bool {
+    system::is_remote(path)
 }

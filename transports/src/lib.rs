@@ -9,6 +9,7 @@ mod clock;
 mod contract;
 mod endpoint;
 pub mod files;
+pub mod local;
 pub mod machine;
 mod task;
 mod tasks;

@@ -35,3 +35,9 @@ pub const PORT_DENIED: &str = system::PORT_DENIED;
 
 /// What shows the addresses of this machine.
 pub const SHOW_ADDRESSES: &str = system::SHOW_ADDRESSES;
+
+/// The machine's name; on Windows `localhost` where the environment does not have it, as it has there.
+#[must_use]
+pub fn host_name() -> String {
+    system::host_name()
+}

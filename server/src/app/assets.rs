@@ -72,15 +72,20 @@ pub fn fingerprint() -> u64 {
     bytes.fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// Removes what [`install`] wrote, so that the folder can go once the endpoints are gone.
-pub fn remove(runtime_dir: &Path) {
+/// Removes what [`install`] wrote, so that the folder can go once the endpoints are gone; whether nothing of it is left.
+/// On Windows a file is there until nobody has it open.
+pub fn remove(runtime_dir: &Path) -> bool {
+    // Nothing depends on it: the folder is private, and temporary.
     for (name, _) in FILES {
-        // Nothing depends on it: the folder is private, and temporary.
         let _left = fs::remove_file(runtime_dir.join(name));
     }
     for folder in FOLDERS {
         let _left = fs::remove_dir(runtime_dir.join(folder));
     }
+    let names = FOLDERS.iter().chain(&[PRELOAD_FILE, DEMO_FILE]);
+    let listed: Vec<_> =
+        fs::read_dir(runtime_dir).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
+    !names.into_iter().any(|name| listed.iter().any(|listed| listed == *name))
 }
 
 fn write(path: &Path, text: &str) -> io::Result<()> {

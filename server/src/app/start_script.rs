@@ -159,17 +159,18 @@ mod tests {
     }
 
     #[test]
-    #[cfg(unix)]
     fn anything_else_does() {
-        assert_eq!(parse("next start"), "[] sh exec next start");
-        assert_eq!(parse("A=1 next start -p '80 80'"), r#"[("A", "1")] sh exec next start -p '80 80'"#);
+        use spawn::EXEC;
+        assert_eq!(parse("next start"), format!("[] sh {EXEC}next start"));
+        let port = spawn::quoted("80 80");
+        assert_eq!(parse("A=1 next start -p '80 80'"), format!(r#"[("A", "1")] sh {EXEC}next start -p {port}"#));
         assert_eq!(parse("node a.js && node b.js"), "[] sh node a.js && node b.js");
-        assert_eq!(parse("next start -p $PORT"), "[] sh exec next start -p $PORT");
+        assert_eq!(parse("next start -p $PORT"), format!("[] sh {EXEC}next start -p $PORT"));
         assert_eq!(parse("A=$B node x.js"), "[] sh A=$B node x.js");
-        assert_eq!(parse("node --stack-size 5 server.js"), "[] sh exec node --stack-size 5 server.js");
-        assert_eq!(parse("node --watch server.js"), "[] sh exec node --watch server.js");
-        assert_eq!(parse("node -e 'x()'"), "[] sh exec node -e 'x()'");
-        assert_eq!(parse("node"), "[] sh exec node");
-        assert_eq!(parse("node 'unclosed"), "[] sh exec node 'unclosed");
+        assert_eq!(parse("node --stack-size 5 server.js"), format!("[] sh {EXEC}node --stack-size 5 server.js"));
+        assert_eq!(parse("node --watch server.js"), format!("[] sh {EXEC}node --watch server.js"));
+        assert_eq!(parse("node -e 'x()'"), format!("[] sh {EXEC}node -e {}", spawn::quoted("x()")));
+        assert_eq!(parse("node"), format!("[] sh {EXEC}node"));
+        assert_eq!(parse("node 'unclosed"), format!("[] sh {EXEC}node 'unclosed"));
     }
 }

@@ -6,9 +6,10 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use forebay_transports::files;
+
 use super::About;
 use super::folder::{Folder, file_name};
-use super::system::is_there;
 use crate::config::LineEnds;
 
 /// Bytes by which one line may make a file longer than it should be before it is cut in two. 64 KiB.
@@ -65,7 +66,7 @@ impl Output {
     /// The file to go on with.
     fn file(&mut self, size_max: u64, about: &About, folder: &mut Folder) -> io::Result<&mut Open> {
         let is_full = |open: &Open| open.size > size_max && !self.in_line || open.size > size_max + OVERLONG_BYTES;
-        let usable = self.open.take().filter(|open| !is_full(open) && is_there(&open.file));
+        let usable = self.open.take().filter(|open| !is_full(open) && files::is_there(&open.file));
         let open = match usable {
             Some(open) => open,
             None => {

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use forebay_transports::machine;
+
 use super::Kind;
 use super::index;
-use super::system::host_name;
 use crate::config::AppLogConfig;
 
 /// Between two looks at a folder that is too full of files which are being written.
@@ -16,7 +17,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The machine's name, as it is part of a file's.
 static COMPUTER: LazyLock<String> = LazyLock::new(|| {
-    let name = std::env::var("COMPUTERNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(host_name);
+    let name = std::env::var("COMPUTERNAME").ok().filter(|name| !name.is_empty());
+    let name = name.unwrap_or_else(machine::host_name);
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
     name.chars().map(plain).collect()
 });

@@ -9,6 +9,7 @@ use crossbeam::select;
 use forebay_core::quiet::Quiet;
 use forebay_core::time::Timestamp;
 use forebay_core::worker::journey::Span;
+use forebay_transports::files;
 use notify::event::{CreateKind, ModifyKind, RemoveKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tracing::{info, warn};
@@ -16,7 +17,6 @@ use tracing::{info, warn};
 use super::Watch;
 use super::look::{FOLDERS_MAX, Files, Folders, Look, difference, look};
 use super::pattern::Pattern;
-use super::system::is_remote;
 use crate::bulletin::Bulletin;
 use crate::supervisor::Command;
 
@@ -162,7 +162,7 @@ impl Watcher {
         }
         let mut trouble = None;
         for (new, _) in folders.iter().filter(|(path, identity)| self.folders.get(*path) != Some(*identity)) {
-            if is_remote(new) {
+            if files::is_remote(new) {
                 trouble = Some(format!("{} is on another machine", new.display()));
             }
             // One that vanished meanwhile is not found at the next look.

@@ -13,7 +13,6 @@ mod debugger;
 mod failure;
 mod files;
 mod inspected;
-mod listen;
 mod page;
 mod watch;
 
@@ -22,9 +21,11 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use forebay_core::id::{Generation, WorkerId};
 use forebay_transports::Endpoint;
+use forebay_transports::local::{AsyncListener, AsyncStream};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -42,6 +43,9 @@ pub use watch::{Watch, Watching, watch};
 
 /// Threads that read files for the origin. 4: as many reads are under way at a time.
 const READERS_MAX: usize = 4;
+
+/// What is waited after a connection that could not be accepted. 100 ms.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What a response carries.
 type Body = UnsyncBoxBody<Bytes, io::Error>;
@@ -91,7 +95,7 @@ pub fn start(
         .build()?;
     let listener = {
         let _inside = runtime.enter();
-        listen::Listener::open(&endpoint)?
+        AsyncListener::open(&endpoint)?
     };
     let origin = Arc::new(Origin { bulletin: Arc::clone(bulletin), offline_page, board, debugger });
     let serve = move || runtime.block_on(origin.accept(listener));
@@ -101,7 +105,7 @@ pub fn start(
 }
 
 impl Origin {
-    async fn accept(self: Arc<Self>, mut listener: listen::Listener) {
+    async fn accept(self: Arc<Self>, mut listener: AsyncListener) {
         let local = tokio::task::LocalSet::new();
         local
             .run_until(async move {
@@ -113,7 +117,7 @@ impl Origin {
                         Err(error) => {
                             tracing::warn!(target: "forebay", "the origin cannot accept a connection: {error}");
                             // Out of descriptors, most likely: they come back.
-                            tokio::time::sleep(listen::PAUSE).await;
+                            tokio::time::sleep(PAUSE).await;
                         }
                     }
                 }
@@ -121,7 +125,7 @@ impl Origin {
             .await;
     }
 
-    async fn serve(self: Arc<Self>, stream: listen::Stream) {
+    async fn serve(self: Arc<Self>, stream: AsyncStream) {
         let answer = |request| {
             let origin = Arc::clone(&self);
             async move { Ok::<_, Infallible>(origin.answer(request).await) }

@@ -11,6 +11,7 @@
 //! | kill | SIGKILL to the group | the job is terminated |
 //! | has ended | `waitid` without taking the status | its handle is signalled |
 //! | look at | `/proc` | the job's accounts, the system's tables |
+//! | page out | `process_madvise`, `memory.reclaim` | the working set is emptied |
 //!
 //! Invariants: a process is asked or killed only while its status is not taken, so that no stranger can be meant who got
 //! its number; once it has ended, nothing that it started outlives [`Process::collect`].
@@ -31,8 +32,8 @@ pub use system::Process;
 #[cfg(unix)]
 pub(crate) use system::catches;
 pub(crate) use system::{
-    ENVIRONMENT, EXEC, command, fault, is_program, machine, memory, own_cpu, processes_named, program_names, quoted,
-    reap_orphans, shell,
+    ENVIRONMENT, EXEC, Resident, command, fault, is_program, machine, memory, own_cpu, processes_named, program_names,
+    quoted, reap_orphans, reclaim, shell,
 };
 
 /// Where a process is put, and what of us is in it.

@@ -3,6 +3,7 @@
 use forebay_core::id::WorkerId;
 use forebay_core::worker::State;
 
+use super::slot::Slot;
 use super::{Stage, Supervisor};
 
 impl Supervisor {
@@ -15,8 +16,8 @@ impl Supervisor {
         let is_busy = is_busy || !matches!(self.stage, Stage::Serving);
         if self.page_out.poll(self.now(), requests, is_busy, after) {
             let ready = self.slots.iter().filter(|slot| slot.life.state() == State::Ready);
-            let leaders: Vec<u32> = ready.filter_map(|slot| slot.journey.pid()).collect();
-            self.page_out.start(&leaders, after);
+            let residents = ready.flat_map(Slot::residents).collect();
+            self.page_out.start(residents, after);
         }
     }
 }

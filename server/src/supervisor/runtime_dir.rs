@@ -2,10 +2,15 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use forebay_transports::{Endpoint, files};
 
 use crate::app::assets;
+
+/// How long a process that was killed while it read one of our scripts may hold it, where systems keep what is held. 2 s.
+const HELD_MAX: Duration = Duration::from_secs(2);
 
 /// Something that keeps us from starting, with a way out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -67,7 +72,10 @@ pub fn private_folder(path: &Path, what: &str) -> Result<bool, StartError> {
 
 impl Drop for RuntimeDir {
     fn drop(&mut self) {
-        assets::remove(&self.path);
+        let deadline = Instant::now() + HELD_MAX;
+        while !assets::remove(&self.path) && Instant::now() < deadline {
+            thread::sleep(HELD_MAX / 50);
+        }
         if !self.made {
             return;
         }

@@ -34,8 +34,8 @@ impl Settings {
         let preload = preload.filter(|_| config.workers.preload);
         let mut launch = config.launch.clone();
         if config.workers.control_pipe {
-            let path = control_pipe::path_in(&config.workers.runtime_dir);
-            launch.env.push((control_pipe::VARIABLE.into(), path.into()));
+            let pipe = control_pipe::endpoint_in(&config.workers.runtime_dir);
+            launch.env.push((control_pipe::VARIABLE.into(), pipe.path().into()));
         }
         Self {
             launch,

@@ -19,7 +19,7 @@ use super::watch::Probe;
 use super::{Captured, Ended, inspector};
 use crate::bulletin::{self, Bulletin, Notice, Station};
 use crate::origin::{Board, Last};
-use crate::spawn::Process;
+use crate::spawn::{Process, Resident};
 
 /// What a slot uses of its supervisor.
 pub(super) struct Tools<'a> {
@@ -131,6 +131,11 @@ impl Slot {
     /// The id of its process, while there is one.
     pub(super) fn pid(&self) -> Option<u32> {
         self.worker.as_ref().map(|worker| worker.process.id())
+    }
+
+    /// Its process and all it started, as far as they hold memory.
+    pub(super) fn residents(&self) -> Vec<Resident> {
+        self.worker.as_ref().map(|worker| worker.process.residents()).unwrap_or_default()
     }
 
     /// Time has passed.

@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::server::Server;
 use super::setup::Setup;
-use super::system::folder;
+use super::system::{folder, link};
 use super::wait::until;
 
 /// A script that says `text` and what `part.js` beside it exports, if there is one.
@@ -93,9 +93,10 @@ fn folders_in_folders_are_looked_into_where_that_is_wanted() {
     let dir = dir();
     let server = start(&dir, "[\"**/*.json\", \"../*/only-here.cfg\"]");
     write(&dir, "a/b/c.json", "{}");
-    server.log_has(&format!("{} is new: reload", dir.path().join("a/b/c.json").display()));
+    let deep = dir.path().join("a").join("b").join("c.json");
+    server.log_has(&format!("{} is new: reload", deep.display()));
     write(&dir, "a/b/c.json", "{ }");
-    server.log_has(&format!("{} has changed: reload", dir.path().join("a/b/c.json").display()));
+    server.log_has(&format!("{} has changed: reload", deep.display()));
     write(&dir, "only-here.cfg", "");
     server.log_has(&format!("{} is new: reload", dir.path().join("only-here.cfg").display()));
     write(&dir, "node_modules/m/package.json", "{}");
@@ -121,6 +122,23 @@ fn the_configuration_is_watched_with_the_rest() {
     until("that is done too", || server.log_count("reload done") == 2);
     write(&dir, "x.other", "");
     server.log_has("x.other is new: reload");
+    server.stop();
+}
+
+#[test]
+fn a_link_to_the_next_release_is_a_change() {
+    let dir = dir();
+    for (folder, text) in [("one", "1"), ("two", "22")] {
+        std::fs::create_dir(dir.path().join(folder)).unwrap();
+        write(&dir, &format!("{folder}/hello.js"), &script(text));
+    }
+    let current = dir.path().join("current");
+    link("one", &current).unwrap();
+    let server = Setup::new(current.join("hello.js")).set("watch.files", "[\"*.js\"]").start();
+    assert_eq!(server.connect().get("/").text(), "1");
+    link("two", dir.path().join("next")).unwrap();
+    std::fs::rename(dir.path().join("next"), &current).unwrap();
+    says(&server, "22");
     server.stop();
 }
 

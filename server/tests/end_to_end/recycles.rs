@@ -1,5 +1,4 @@
 //! Recycles: how the application asks for one, and that none costs a request, however many there are.
-#![cfg(unix)]
 
 use forebay::signals::Order;
 

@@ -1,13 +1,16 @@
 //! Endpoints, files and folders: sockets in a folder, and modes.
 
+use std::ffi::CString;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions, remove_file, set_permissions};
 use std::io::{self, ErrorKind};
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::socket::connect;
 use crate::Endpoint;
-use crate::files::Exposed;
+use crate::files::{Exposed, made};
 
 /// `sun_path` less its NUL.
 pub(crate) const ENDPOINT_BYTES_MAX: usize = 107;
@@ -74,6 +77,43 @@ pub(crate) fn append_to(path: &Path) -> io::Result<File> {
 pub(crate) fn is_same(file: &File, path: &Path) -> io::Result<bool> {
     let (open, named) = (file.metadata()?, path.metadata()?);
     Ok((open.dev(), open.ino()) == (named.dev(), named.ino()))
+}
+
+pub(crate) fn is_there(file: &File) -> bool {
+    file.metadata().is_ok_and(|meta| meta.nlink() > 0)
+}
+
+pub(crate) fn identity(_path: &Path, meta: &Metadata) -> u64 {
+    // The number of what was deleted may be given to what follows.
+    meta.ino().rotate_left(32) ^ made(meta)
+}
+
+/// `statfs(2)` has the numbers.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_remote(path: &Path) -> bool {
+    const REMOTE: [u64; 8] = [
+        0x6969,      // NFS
+        0x517b,      // SMB
+        0xff53_4d42, // CIFS
+        0xfe53_4d42, // SMB2
+        0x6573_5546, // FUSE: sshfs, gcsfuse, virtiofs
+        0x0102_1997, // 9p
+        0x00c3_6400, // Ceph
+        0x5346_414f, // AFS
+    ];
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else { return false };
+    let mut about = MaybeUninit::<libc::statfs>::zeroed();
+    // SAFETY: the path ends with a NUL, and the structure is valid for writing.
+    let result = unsafe { libc::statfs(path.as_ptr(), about.as_mut_ptr()) };
+    // SAFETY: it is integers: zeroes are valid, and so is what the call wrote.
+    let about = unsafe { about.assume_init() };
+    result == 0 && REMOTE.contains(&(about.f_type as u64 & 0xffff_ffff))
+}
+
+/// The other systems' calls for this are as many as they are: there one says so in the settings.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_remote(_path: &Path) -> bool {
+    false
 }
 
 pub(crate) fn user() -> String {

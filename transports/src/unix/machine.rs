@@ -46,6 +46,16 @@ pub(crate) fn who_listens(port: u16) -> String {
     format!("ss -ltnp 'sport = :{port}'")
 }
 
+pub(crate) fn host_name() -> String {
+    let mut about = MaybeUninit::<libc::utsname>::zeroed();
+    // SAFETY: the structure is valid for writing.
+    unsafe { libc::uname(about.as_mut_ptr()) };
+    // SAFETY: it is bytes: zeroes are valid, and so is what the call wrote.
+    let about = unsafe { about.assume_init() };
+    let name = about.nodename.iter().map(|&byte| byte.cast_unsigned()).take_while(|&byte| byte != 0);
+    String::from_utf8_lossy(&name.collect::<Vec<u8>>()).into_owned()
+}
+
 pub(crate) const PORT_DENIED: &str = "ports below 1024 need the capability CAP_NET_BIND_SERVICE, or another port";
 
 pub(crate) const SHOW_ADDRESSES: &str = "ip address";

@@ -4,6 +4,7 @@
 mod bind;
 mod dial;
 mod entrance;
+pub(crate) mod listener;
 mod local;
 mod machine;
 mod socket;

@@ -15,7 +15,8 @@ use windows_sys::Win32::Foundation::{ERROR_SEM_TIMEOUT, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::Security::Authorization::{SE_KERNEL_OBJECT, SetSecurityInfo};
 use windows_sys::Win32::Security::{DACL_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION};
 use windows_sys::Win32::Storage::FileSystem::{
-    BY_HANDLE_FILE_INFORMATION, CreateDirectoryW, CreateFileW, GetFileInformationByHandle, OPEN_EXISTING, READ_CONTROL,
+    BY_HANDLE_FILE_INFORMATION, CreateDirectoryW, CreateFileW, FILE_FLAG_BACKUP_SEMANTICS, FILE_STANDARD_INFO,
+    FileStandardInfo, GetFileInformationByHandle, GetFileInformationByHandleEx, OPEN_EXISTING, READ_CONTROL,
     SECURITY_IDENTIFICATION, SECURITY_SQOS_PRESENT, WRITE_DAC,
 };
 use windows_sys::Win32::System::Pipes::{NMPWAIT_NOWAIT, WaitNamedPipeW};
@@ -23,7 +24,7 @@ use windows_sys::Win32::System::Pipes::{NMPWAIT_NOWAIT, WaitNamedPipeW};
 use super::security::{admitted, user_name, user_sid};
 use super::{Access, check};
 use crate::Endpoint;
-use crate::files::Exposed;
+use crate::files::{Exposed, made};
 
 /// What a pipe's whole name may have (`CreateNamedPipeW`).
 pub(crate) const ENDPOINT_BYTES_MAX: usize = 256;
@@ -50,7 +51,7 @@ pub(crate) fn endpoint_within(_folder: &Path, name: &str) -> PathBuf {
     format!(r"\\.\pipe\forebay-{}-{name}", secret()).into()
 }
 
-fn wide(path: &Path) -> Vec<u16> {
+pub(super) fn wide(path: &Path) -> Vec<u16> {
     path.as_os_str().encode_wide().chain([0]).collect()
 }
 
@@ -122,11 +123,33 @@ pub(crate) fn append_to(path: &Path) -> io::Result<File> {
 pub(crate) fn is_same(file: &File, path: &Path) -> io::Result<bool> {
     // No access is asked for but to look.
     let named = OpenOptions::new().access_mode(0).open(path)?;
-    Ok(identity(file)? == identity(&named)?)
+    Ok(number(file)? == number(&named)?)
+}
+
+pub(crate) fn is_there(file: &File) -> bool {
+    let mut about = MaybeUninit::<FILE_STANDARD_INFO>::zeroed();
+    let (at, room) = (about.as_mut_ptr().cast(), size_of_val(&about) as u32);
+    // SAFETY: the handle is open, the structure is valid for writing as many bytes as are told.
+    let known = unsafe { GetFileInformationByHandleEx(file.as_raw_handle(), FileStandardInfo, at, room) } != 0;
+    // SAFETY: it is integers: zeroes are valid, and so is what the call wrote.
+    let about = unsafe { about.assume_init() };
+    known && about.NumberOfLinks > 0 && !about.DeletePending
+}
+
+/// Times alone would not do: who gets the name of one deleted within the last seconds gets its time, too.
+pub(crate) fn identity(path: &Path, meta: &Metadata) -> u64 {
+    let open = OpenOptions::new().access_mode(0).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path);
+    let number = open.and_then(|file| number(&file)).map_or(0, |(_, high, low)| u64::from(high) << 32 | u64::from(low));
+    number.rotate_left(32) ^ made(meta)
+}
+
+pub(crate) fn is_remote(path: &Path) -> bool {
+    let path = path.to_string_lossy();
+    path.starts_with(r"\\") && !path.starts_with(r"\\?\") || path.starts_with(r"\\?\UNC\")
 }
 
 /// Volume and number of an open file.
-fn identity(file: &File) -> io::Result<(u32, u32, u32)> {
+fn number(file: &File) -> io::Result<(u32, u32, u32)> {
     let mut about = MaybeUninit::<BY_HANDLE_FILE_INFORMATION>::zeroed();
     // SAFETY: the handle is open, the structure is valid for writing.
     check(unsafe { GetFileInformationByHandle(file.as_raw_handle(), about.as_mut_ptr()) })?;

@@ -54,6 +54,10 @@ pub(crate) fn who_listens(port: u16) -> String {
     format!("netstat -ano | findstr :{port}")
 }
 
+pub(crate) fn host_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_else(|_| "localhost".into())
+}
+
 pub(crate) const PORT_DENIED: &str =
     "another process has it to itself, or it is reserved: `netsh interface ipv4 show excludedportrange protocol=tcp`";
 

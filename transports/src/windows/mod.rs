@@ -1,5 +1,6 @@
 //! What of the crate is of Windows, whatever drives the waiting: names of pipes, access lists, processor groups.
 
+pub(crate) mod listener;
 mod local;
 mod machine;
 mod security;
@@ -7,7 +8,7 @@ mod security;
 pub(crate) use local::*;
 pub use machine::place_of;
 pub(crate) use machine::{
-    PORT_DENIED, SHOW_ADDRESSES, allow_huge_pages, raise_descriptor_limit, usable_cpus, who_listens,
+    PORT_DENIED, SHOW_ADDRESSES, allow_huge_pages, host_name, raise_descriptor_limit, usable_cpus, who_listens,
 };
 pub use security::Access;
 

@@ -4,6 +4,7 @@
 //! that live as long as we do.
 
 mod look;
+mod pages;
 mod prepare;
 mod shell;
 
@@ -21,6 +22,7 @@ use rustix::process::{
 
 use super::{Place, Usage};
 pub(crate) use look::{catches, machine, memory, own_cpu, processes_named};
+pub(crate) use pages::{Resident, reclaim};
 pub(crate) use shell::{EXEC, command, is_program, program_names, quoted, shell};
 
 /// What workers get in their environment unless it is set, besides what they get everywhere.
@@ -116,6 +118,12 @@ impl Process {
     #[must_use]
     pub fn usage(&self) -> Usage {
         look::usage(self.id())
+    }
+
+    /// It and all in its group, whose memory can be asked to go. Its status must not be taken yet.
+    #[must_use]
+    pub(crate) fn residents(&self) -> Vec<Resident> {
+        pages::residents(self.id())
     }
 
     /// TCP ports that it and all it started listen on, ascending.

@@ -7,7 +7,7 @@ use std::ptr::null;
 
 use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::System::JobObjects::{
-    AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
+    AssignProcessToJobObject, CreateJobObjectW, IsProcessInJob, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
     JOBOBJECT_BASIC_ACCOUNTING_INFORMATION, JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JOBOBJECTINFOCLASS,
     JobObjectBasicAccountingInformation, JobObjectBasicProcessIdList, JobObjectExtendedLimitInformation,
     JobObjectGroupInformationEx, QueryInformationJobObject, SetInformationJobObject, TerminateJobObject,
@@ -95,6 +95,14 @@ impl Job {
         };
         let ids = list.ids.iter().take(list.listed as usize);
         ids.filter_map(|&id| u32::try_from(id).ok()).collect()
+    }
+
+    /// Whether a process is in it.
+    pub(super) fn has(&self, process: HANDLE) -> bool {
+        let mut is_in = 0;
+        // SAFETY: both handles are open, with the right to look; the answer is valid for writing.
+        let known = unsafe { IsProcessInJob(process, self.0.as_raw_handle(), &raw mut is_in) };
+        known != 0 && is_in != 0
     }
 
     /// What its processes have used, those who have ended included.

@@ -33,7 +33,7 @@ fn time(time: FILETIME) -> Duration {
     from_ticks(u64::from(time.dwHighDateTime) << 32 | u64::from(time.dwLowDateTime))
 }
 
-fn open(pid: u32, rights: PROCESS_ACCESS_RIGHTS) -> io::Result<OwnedHandle> {
+pub(super) fn open(pid: u32, rights: PROCESS_ACCESS_RIGHTS) -> io::Result<OwnedHandle> {
     // SAFETY: the call takes integers.
     let handle = unsafe { OpenProcess(rights, 0, pid) };
     if handle.is_null() {
@@ -62,7 +62,7 @@ pub(crate) fn memory(pid: u32) -> Memory {
     process.map(|process| memory_of(process.as_raw_handle())).unwrap_or_default()
 }
 
-fn memory_of(process: HANDLE) -> Memory {
+pub(super) fn memory_of(process: HANDLE) -> Memory {
     let mut counters = MaybeUninit::<PROCESS_MEMORY_COUNTERS>::zeroed();
     // SAFETY: the structure is valid for writing as many bytes as are told.
     unsafe { K32GetProcessMemoryInfo(process, counters.as_mut_ptr(), size_of_val(&counters) as u32) };

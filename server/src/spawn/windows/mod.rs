@@ -7,6 +7,7 @@
 mod job;
 mod link;
 mod look;
+mod pages;
 mod shell;
 mod table;
 
@@ -36,6 +37,7 @@ use super::{Place, Usage};
 use job::{Job, KILLED};
 use link::Link;
 pub(crate) use look::{machine, memory, own_cpu};
+pub(crate) use pages::{Resident, reclaim};
 pub(crate) use shell::{EXEC, command, is_program, program_names, quoted, shell};
 pub(crate) use table::processes_named;
 
@@ -178,6 +180,12 @@ impl Process {
     #[must_use]
     pub fn usage(&self) -> Usage {
         look::usage(&self.job)
+    }
+
+    /// It and all it started, whose memory can be asked to go.
+    #[must_use]
+    pub(crate) fn residents(&self) -> Vec<Resident> {
+        pages::residents(&self.job)
     }
 
     /// TCP ports that it and all it started listen on, ascending.

@@ -1,9 +1,13 @@
-//! How memory is paged out.
+//! How the memory of processes is paged out.
 
 #[cfg(target_os = "linux")]
-pub(super) use linux::{Target, reclaim, targets};
+pub(super) use linux::residents;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{Resident, reclaim};
 #[cfg(not(target_os = "linux"))]
-pub(super) use other::{Target, reclaim, targets};
+pub(super) use other::residents;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use other::{Resident, reclaim};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -13,22 +17,22 @@ mod linux {
 
     use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-    /// A process, which cannot be mistaken for another one of the same number.
+    /// A process with memory, which cannot be mistaken for another one of the same number.
     #[derive(Debug)]
-    pub(in crate::page_out) struct Target {
+    pub(crate) struct Resident {
         pid: u32,
         pidfd: OwnedFd,
     }
 
-    /// The leaders of groups and all who are in them.
-    pub(in crate::page_out) fn targets(leaders: &[u32]) -> Vec<Target> {
+    /// All who are in the group of this leader.
+    pub(crate) fn residents(leader: u32) -> Vec<Resident> {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        let is_ours = |pid: &u32| group_of(*pid).is_some_and(|group| leaders.contains(&group));
+        let is_ours = |pid: &u32| group_of(*pid) == Some(leader);
         let open = |pid: u32| {
             let fd = pidfd_open(Pid::from_raw(i32::try_from(pid).ok()?)?, PidfdFlags::empty()).ok()?;
             // Who got the number meanwhile is of another group.
-            is_ours(&pid).then_some(Target { pid, pidfd: fd })
+            is_ours(&pid).then_some(Resident { pid, pidfd: fd })
         };
         pids.filter(is_ours).filter_map(open).collect()
     }
@@ -39,9 +43,9 @@ mod linux {
         stat.rsplit(") ").next()?.split(' ').nth(2)?.parse().ok()
     }
 
-    impl Target {
+    impl Resident {
         /// Bytes of it in RAM.
-        pub(in crate::page_out) fn resident_bytes(&self) -> u64 {
+        pub(crate) fn resident_bytes(&self) -> u64 {
             let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
             let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
             line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) * 1024
@@ -51,7 +55,7 @@ mod linux {
         ///
         /// # Errors
         /// Why the kernel refuses that, whatever the memory.
-        pub(in crate::page_out) fn page_out(&self) -> Result<(), &'static str> {
+        pub(crate) fn page_out(&self) -> Result<(), &'static str> {
             // Once it has ended there are none.
             let maps = fs::read_to_string(format!("/proc/{}/maps", self.pid)).unwrap_or_default();
             for range in maps.lines().filter_map(range) {
@@ -89,10 +93,10 @@ mod linux {
 
     /// Asks the control group (version 2) for so many bytes, if these processes and we are alone in it; whether it gave
     /// any.
-    pub(in crate::page_out) fn reclaim(targets: &[Target], bytes: u64) -> bool {
+    pub(crate) fn reclaim(residents: &[Resident], bytes: u64) -> bool {
         let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let Some(path) = groups.lines().find_map(|line| line.strip_prefix("0::/")) else { return false };
-        let pids: Vec<u32> = targets.iter().map(|target| target.pid).chain([std::process::id()]).collect();
+        let pids: Vec<u32> = residents.iter().map(|resident| resident.pid).chain([std::process::id()]).collect();
         reclaim_in(&Path::new("/sys/fs/cgroup").join(path), &pids, bytes)
     }
 
@@ -141,23 +145,23 @@ mod linux {
 #[cfg(not(target_os = "linux"))]
 mod other {
     #[derive(Debug)]
-    pub(in crate::page_out) struct Target;
+    pub(crate) struct Resident;
 
-    pub(in crate::page_out) fn targets(leaders: &[u32]) -> Vec<Target> {
-        leaders.iter().map(|_| Target).collect()
+    pub(crate) fn residents(_: u32) -> Vec<Resident> {
+        vec![Resident]
     }
 
-    impl Target {
-        pub(in crate::page_out) fn resident_bytes(&self) -> u64 {
+    impl Resident {
+        pub(crate) fn resident_bytes(&self) -> u64 {
             0
         }
 
-        pub(in crate::page_out) fn page_out(&self) -> Result<(), &'static str> {
+        pub(crate) fn page_out(&self) -> Result<(), &'static str> {
             Err("not on this system")
         }
     }
 
-    pub(in crate::page_out) fn reclaim(_: &[Target], _: u64) -> bool {
+    pub(crate) fn reclaim(_: &[Resident], _: u64) -> bool {
         false
     }
 }
