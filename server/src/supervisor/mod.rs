@@ -301,6 +301,7 @@ impl Supervisor {
             self.wait();
             self.tick();
         }
+        self.let_shards_answer();
         self.bulletin.set_phase(Phase::Stopping);
         let Self { slots, logs, runtime_dir, outcome, .. } = self;
         drop(slots);

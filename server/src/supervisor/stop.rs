@@ -1,11 +1,16 @@
 //! The end of the server, step by step: drain, ask workers to end, kill them.
 
+use std::time::Duration;
+
 use forebay_core::drain::{Left, Processes, Shutdown, Step};
 use forebay_core::worker::Want;
 use tracing::{error, info, warn};
 
 use super::{Outcome, Stage, Supervisor};
 use crate::bulletin::Phase;
+
+/// What requests that waited to the last get to be answered. 500 ms.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 impl Supervisor {
     /// Begins to stop: clients get what they wait for first.
@@ -59,6 +64,15 @@ impl Supervisor {
     }
 
     /// Whether the last step was taken.
+    /// Requests that waited for a worker to the last are answered: there is none to come. Shards would end before.
+    pub(super) fn let_shards_answer(&self) {
+        let until = self.now() + LAST_ANSWERS;
+        let has_waiting = self.bulletin.left().waiting > 0;
+        while has_waiting && self.bulletin.left() != Left::default() && self.now() < until {
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
     pub(super) fn is_over(&self) -> bool {
         match &self.stage {
             Stage::Stopping(_, step) => *step == Step::End,

@@ -74,7 +74,8 @@ pub(crate) fn a_head_that_does_not_fit_the_workers_form_is_1005() {
 
 #[test]
 fn who_waits_when_the_server_stops_is_told_1001() {
-    let server = iisnode("mute.cjs").early().set("server.metrics", "\"127.0.0.1:0\"").start();
+    let setup = iisnode("mute.cjs").early().set("workers.drain_timeout", "\"500ms\"");
+    let server = setup.set("server.metrics", "\"127.0.0.1:0\"").start();
     let line = server.log_line("metrics on http://");
     let metrics = line.rsplit("http://").next().unwrap().split('/').next().unwrap().parse().unwrap();
     let mut client = server.connect();
