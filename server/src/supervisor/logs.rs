@@ -3,7 +3,7 @@
 //! A thread per pipe reads, a thread per output prints, a bounded queue lies between them. When our own output is slow
 //! (a terminal somebody scrolls in, a log pipe that is full) a reader waits a moment once, then drops and counts, so
 //! that a worker's `console.log` never hangs for long. Memory per output is bounded by [`QUEUE_LINES_MAX`] times
-//! [`LINE_BYTES_MAX`]. Where workers have files of their own (see [`app_log`](crate::app_log)), what was read goes there
+//! [`LINE_BYTES_MAX`]. Where workers have files of their own (see [`crate::app_log`]), what was read goes there
 //! first, unmarked.
 
 use std::cell::OnceCell;
