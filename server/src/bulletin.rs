@@ -30,7 +30,7 @@ use forebay_transports::Endpoint;
 
 pub use event::Event;
 pub use footprint::Footprint;
-pub use gate::{Gate, SESSION_COOKIE};
+pub use gate::{Gate, SESSION_COOKIE, is_same};
 use routes::Route;
 pub use routes::{SLOTS_PER_WORKER, WORKERS_ROOM};
 pub use station::{Condition, Station};

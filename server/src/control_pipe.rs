@@ -31,6 +31,8 @@ pub const VARIABLE: &str = "IISNODE_CONTROL_PIPE";
 
 /// Clients at a time; more are closed at once. 128: two for each worker that there is room for.
 const CLIENTS_MAX: usize = 128;
+/// Pause after a client that could not be taken. 100 ms.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where it is, for workers whose endpoints are in this folder.
 #[must_use]
@@ -90,7 +92,7 @@ fn accept(mut listener: LocalListener, commands: &Sender<Command>, is_over: &Ato
         if let Err(error) = started {
             warn!(target: "forebay", "control pipe: cannot take another client: {error}");
             // Out of descriptors or threads, most likely: they come back.
-            thread::sleep(Duration::from_millis(100));
+            thread::sleep(ACCEPT_PAUSE);
         }
     }
 }

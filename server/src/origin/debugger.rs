@@ -25,7 +25,7 @@ use super::Body;
 use super::bridge::{self, Bridge};
 use super::inspected::{Inspected, InspectedCell};
 use super::page::{escaped, html, status, whole};
-use crate::bulletin::{Bulletin, SESSION_COOKIE};
+use crate::bulletin::{Bulletin, SESSION_COOKIE, is_same};
 use crate::config::DebuggerConfig;
 use crate::supervisor::Command;
 
@@ -255,11 +255,6 @@ fn is_of_another_site(headers: &HeaderMap) -> bool {
         || origin.starts_with("devtools://");
     let mode = text_of(headers, &HeaderName::from_static("sec-fetch-mode"));
     !is_own || matches!(&*site, "cross-site" | "same-site") && mode != "navigate" && !origin.starts_with("devtools://")
-}
-
-/// Whether two secrets are the same, in a time that does not tell where they differ.
-fn is_same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && std::hint::black_box(a.iter().zip(b).fold(0, |sum, (a, b)| sum | (a ^ b))) == 0
 }
 
 const PAGE: &str = include_str!("debugger.html");

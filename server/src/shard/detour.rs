@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use forebay_core::buf::{Chunk, Slice};
-use forebay_core::http1::{Framing, MethodClass, RequestHead, Target};
+use forebay_core::http1::{Framing, MethodClass, RequestHead, Target, is_https};
 use forebay_core::time::Timestamp;
 use forebay_transports::Completion;
 
@@ -18,7 +18,7 @@ use super::op::Op;
 use super::record::Outcome;
 use super::relay::Relay;
 use super::{Engine, Shard};
-use crate::bulletin::SESSION_COOKIE;
+use crate::bulletin::{SESSION_COOKIE, is_same};
 use crate::site::{self, Asked, Decision, Instruction};
 use crate::status::Cause;
 
@@ -173,12 +173,6 @@ fn brings(head: &RequestHead<'_>, secret: &str) -> bool {
     let mut pairs = cookies.flat_map(|field| field.value.split(|&byte| byte == b';')).map(<[u8]>::trim_ascii);
     pairs.any(|pair| {
         let value = pair.strip_prefix(SESSION_COOKIE.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
-        value.is_some_and(|value| value == secret.as_bytes())
+        value.is_some_and(|value| is_same(value, secret.as_bytes()))
     })
-}
-
-/// Whether the proxy in front says that its client came over HTTPS.
-fn is_https(head: &RequestHead<'_>) -> bool {
-    let proto = head.fields.iter().find(|field| field.name.eq_ignore_ascii_case(b"x-forwarded-proto"));
-    proto.is_some_and(|field| field.value.eq_ignore_ascii_case(b"https"))
 }
