@@ -3,6 +3,7 @@
 //! The origin is reached as a worker is, over HTTP/1.1 and by its own route. What it gets is the client's head with an
 //! instruction for a target; the client's own target never goes there.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use super::record::Outcome;
 use super::relay::Relay;
 use super::{Engine, Shard};
 use crate::bulletin::{SESSION_COOKIE, is_same};
+use crate::live::Live;
 use crate::site::{self, Asked, Decision, Instruction};
 use crate::status::Cause;
 
@@ -45,9 +47,8 @@ impl<E: Engine> Shard<E> {
         }
     }
 
-    /// Where a request of a client goes, if not to the application. `is_trusted`: what the client says about its own
-    /// client is believed.
-    pub(super) fn detour(&self, head: &RequestHead<'_>, is_trusted: bool) -> Option<Detour> {
+    /// Where a request of a peer goes, if not to the application.
+    pub(super) fn detour(&self, head: &RequestHead<'_>, live: &Live, peer: IpAddr) -> Option<Detour> {
         let gate = self.bulletin.gate();
         if gate.is_open() {
             return None;
@@ -78,7 +79,7 @@ impl<E: Engine> Shard<E> {
         let request = site::Request {
             method: std::str::from_utf8(head.method).unwrap_or_default(),
             target: std::str::from_utf8(path_of(head)?).unwrap_or_default(),
-            https: is_trusted && is_https(head),
+            https: live.trusts(peer) && is_https(head),
             fields: &head.fields,
         };
         match site.decide(&request, &mut self.rewriting.borrow_mut()) {

@@ -60,7 +60,7 @@ pub(super) async fn exchange<E: Engine>(
         // In a place of its own: hardly any exchange needs room for it.
         Box::pin(shard.unheld(live.limits.ready_wait_timeout)).await;
     }
-    let after = match shard.detour(parsed, live.trusts(client.address)) {
+    let after = match shard.detour(parsed, &live, client.address) {
         // Written out: a future of its own would be moved into this one's state, for each request.
         None => {
             let mut relay = Relay::new(&shard.pool, &live, began, facts);
